@@ -1,0 +1,214 @@
+"""The seams: small Protocols between parts that must not know each other.
+
+Each has one contract suite in `tests/contract`, run on the fake and on the real thing.
+"""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Protocol
+
+from harness.errors import CommandError
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Mapping, Sequence
+
+    from harness.events import Event
+
+TAIL_LINES = 12
+
+
+class MachineState(StrEnum):
+    """Whether a machine exists, in the words of `status -o json`."""
+
+    RUNNING = "running"
+    STOPPED = "stopped"
+    ABSENT = "absent"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """How to log in to a machine.
+
+    Attributes:
+        name: The machine's name, for messages.
+        address: IPv4 address, as seen from the cluster's network.
+        port: TCP port of sshd.
+        user: Login user, who has password-less sudo.
+        private_key: PEM or OpenSSH text of the cluster's private key.
+    """
+
+    name: str
+    address: str
+    port: int
+    user: str
+    private_key: str
+
+    def __repr__(self) -> str:
+        """Leave the key out: a repr ends up in logs."""
+        return f"Endpoint({self.name}: {self.user}@{self.address}:{self.port})"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a command on a machine ended. Failing on it is the caller's choice.
+
+    Attributes:
+        machine: Where it ran.
+        argv: What ran.
+        exit_status: 0 to 255.
+        stdout: Decoded as UTF-8, undecodable bytes replaced.
+        stderr: Likewise.
+        seconds: How long it took.
+    """
+
+    machine: str
+    argv: tuple[str, ...]
+    exit_status: int
+    stdout: str
+    stderr: str
+    seconds: float
+
+    def check(self) -> Result:
+        """Return self if the command succeeded.
+
+        Raises:
+            CommandError: With the command as one could paste it, its status, and the last
+                lines of both streams.
+        """
+        if self.exit_status == 0:
+            return self
+        tail = "\n".join((self.stdout + self.stderr).splitlines()[-TAIL_LINES:])
+        message = f"{self.machine}: `{shlex.join(self.argv)}` exited {self.exit_status}"
+        raise CommandError(f"{message}:\n{tail}" if tail else message)
+
+
+class Network(Protocol):
+    """Where a cluster's machines can be reached from. Must not know who uses it."""
+
+    def enter(self, argv: Sequence[str]) -> list[str]:
+        """Return `argv` changed so that it runs inside this network."""
+        ...
+
+    def connect(self, address: str, port: int, *, timeout: float) -> socket.socket:
+        """Open a TCP connection from inside this network.
+
+        Raises:
+            OSError: As `socket.create_connection` does.
+        """
+        ...
+
+
+class Provider(Protocol):
+    """Makes machines, through Vagrant. Must not know phases or Kubernetes."""
+
+    parallel: bool
+
+    def up(
+        self, names: Sequence[str], *, timeout: float, on_line: Callable[[str, str], None]
+    ) -> None:
+        """Create or start these machines; return when Vagrant says that they run.
+
+        Args:
+            names: Machine names as in the Vagrantfile.
+            timeout: Seconds until the whole call is killed.
+            on_line: Called with (machine name or "", line) for each line of output.
+
+        Raises:
+            ProviderError: With the last lines of output; machines that exist are kept.
+        """
+        ...
+
+    def machines(self, *, timeout: float) -> dict[str, MachineState]:
+        """Ask Vagrant for the state of every machine of the Vagrantfile."""
+        ...
+
+    def halt(self, names: Sequence[str], *, timeout: float) -> None:
+        """Stop these machines and keep them."""
+        ...
+
+    def destroy(self, names: Sequence[str], *, timeout: float) -> None:
+        """Remove these machines; absent ones are no error.
+
+        Raises:
+            ProviderError: If one of them is still there afterwards.
+        """
+        ...
+
+    def endpoint(self, name: str, *, timeout: float) -> tuple[str, int]:
+        """Return (address, port) at which the machine's sshd is reached."""
+        ...
+
+
+class Transport(Protocol):
+    """Runs commands on one machine. Must not know Kubernetes, nor retry commands."""
+
+    def run(
+        self, argv: Sequence[str], *, timeout: float, stdin: bytes = b"", sudo: bool = False
+    ) -> Result:
+        """Run a command to its end.
+
+        Args:
+            argv: The command; quoting is done here and nowhere else.
+            timeout: Seconds for the whole command, not for one read.
+            stdin: Sent to the command, then closed.
+            sudo: Run as root.
+
+        Raises:
+            TransportError: If the connection fails or the time runs out; never for an
+                exit status.
+        """
+        ...
+
+    def put(self, content: bytes, path: str, *, mode: int, timeout: float) -> None:
+        """Write a file as root, atomically; its directory is made if it is missing."""
+        ...
+
+    def interactive(self, argv: Sequence[str]) -> int:
+        """Run with the caller's terminal; return the exit status. No argv: a login shell."""
+        ...
+
+    def close(self) -> None:
+        """Close the connection; a later call connects anew."""
+        ...
+
+
+class ClusterAPI(Protocol):
+    """The cluster's API server. Must not know how it is reached."""
+
+    def get(self, kind: str, *, namespace: str = "", selector: str = "") -> list[dict[str, Any]]:
+        """Return the items of `kubectl get KIND -o json`; all namespaces if none is named.
+
+        Raises:
+            TransportError, CommandError: If the API does not answer.
+        """
+        ...
+
+    def kubectl(
+        self, argv: Sequence[str], *, timeout: float, stdin: bytes = b""
+    ) -> Result:
+        """Run kubectl with the cluster's administrator configuration."""
+        ...
+
+
+class Reporter(Protocol):
+    """Tells somebody what happens. Never raises; must not know how phases work."""
+
+    def report(self, event: Event) -> None:
+        """Take one event."""
+        ...
+
+    def close(self) -> None:
+        """Flush and give the terminal back."""
+        ...
+
+
+class Flavor(Protocol):
+    """Turns a group and an instance into its init script."""
+
+    def validate(self, properties: Mapping[str, Any]) -> None:
+        """Check what the group says, raising `InvalidInputError`."""
+        ...
