@@ -1,0 +1,270 @@
+"""Runs other programs: the one importer of subprocess, and the one switch that stops them all.
+
+Every run has a time limit and a process group of its own. Both streams are drained
+together, and the whole group is ended when the time is up, when the caller's thread is
+interrupted or its callback raises, and when another thread calls `stop_all`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NoReturn
+
+from harness.errors import HostError, InterruptedRunError
+from harness.streams import Pipes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+TAIL_LINES = 12
+TICK_SECONDS = 0.1
+# A daemon that inherited our pipes keeps them open; nobody waits for it longer than this.
+DRAIN_SECONDS = 0.5
+# Vagrant answers SIGINT by finishing what cannot be broken off, so it comes first.
+GRACE = ((signal.SIGINT, 5.0), (signal.SIGTERM, 2.0), (signal.SIGKILL, 1.0))
+NOT_FOUND = 127
+
+STOPPING = threading.Event()
+"""Set from `stop_all` until `resume`; whoever waits (`harness.wait`, transports) watches it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """How a program ended.
+
+    Attributes:
+        argv: What ran.
+        exit_status: 0 to 255, or minus the signal's number.
+        stdout: Decoded as UTF-8, undecodable bytes replaced.
+        stderr: Likewise.
+        seconds: How long it took.
+    """
+
+    argv: tuple[str, ...]
+    exit_status: int
+    stdout: str
+    stderr: str
+    seconds: float
+
+    @property
+    def tail(self) -> str:
+        """The last lines of standard output and error, for messages."""
+        return "\n".join((self.stdout + self.stderr).splitlines()[-TAIL_LINES:])
+
+
+class ProcessFailed(HostError):  # noqa: N818 - reads as what happened, beside `Finished`
+    """A program on this host exited with a status other than 0, or was not found.
+
+    Attributes:
+        finished: Its status and output.
+        what: What it did: "exited 1", "could not be started: …".
+    """
+
+    def __init__(self, finished: Finished, *, what: str = "", hint: str = "") -> None:
+        self.finished = finished
+        self.what = what or f"exited {finished.exit_status}"
+        message = f"`{shlex.join(finished.argv)}` {self.what}"
+        super().__init__(f"{message}:\n{finished.tail}" if finished.tail else message, hint=hint)
+
+
+class ProcessTimedOut(ProcessFailed):
+    """A program ran longer than it may; its whole process group was ended."""
+
+
+def stop_all() -> None:
+    """End every running program and every wait, and refuse new ones until `resume`.
+
+    Each run is ended by the thread that waits for it, within a tick, so that its output
+    and its exit are collected; those threads raise `InterruptedRunError`. Call this from
+    ordinary code (an ``except KeyboardInterrupt``), not from inside a signal handler:
+    the handler may have interrupted the very lock that the event needs.
+    """
+    STOPPING.set()
+
+
+def resume() -> None:
+    """Allow programs and waits again, for what is done after an interruption."""
+    STOPPING.clear()
+
+
+def which(name: str, *, path: str | None = None) -> str | None:
+    """Return where the program `name` is on `path` (default: PATH), or None."""
+    return shutil.which(name, path=path)
+
+
+def exec_replace(argv: Sequence[str], env: Mapping[str, str]) -> NoReturn:
+    """Become another program, with the caller's terminal; for interactive commands.
+
+    Raises:
+        HostError: If there is no such program.
+    """
+    try:
+        os.execvpe(argv[0], list(argv), dict(env))  # noqa: S606 - no shell is what we want
+    except OSError as error:
+        raise HostError(f"cannot start `{argv[0]}`: {error.strerror}") from error
+
+
+def run(  # noqa: PLR0913 - one call says everything about one program
+    argv: Sequence[str],
+    *,
+    timeout: float,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    stdin: bytes = b"",
+    on_line: Callable[[str], None] | None = None,
+    log: Path | None = None,
+    check: bool = True,
+) -> Finished:
+    """Run a program to its end.
+
+    Args:
+        argv: The program and its arguments; no shell is involved.
+        timeout: Seconds until its process group is ended.
+        env: Its whole environment; default: ours.
+        cwd: Its working folder.
+        stdin: Sent to it, then closed.
+        on_line: Called in this thread with each line of either stream as it comes.
+        log: A file to which the command line and both streams are appended.
+        check: Whether a status other than 0 is an error.
+
+    Raises:
+        ProcessFailed: If `check` and it fails, or if it cannot be started.
+        ProcessTimedOut: If the time runs out.
+        InterruptedRunError: If `stop_all` was called.
+    """
+    _refuse_while_stopping(argv)
+    with contextlib.ExitStack() as stack:
+        log_file = stack.enter_context(log.open("ab", buffering=0)) if log else None
+        if log_file:
+            log_file.write(f"$ {shlex.join(argv)}\n".encode())
+        popen = _start(argv, env, cwd)
+        pipes = Pipes(popen.stdin, popen.stdout, popen.stderr, on_line=on_line, log=log_file)
+        stack.callback(pipes.close)
+        child = _Child(argv, popen, pipes)
+        try:
+            pipes.feed(stdin)
+            in_time = child.wait(timeout)
+        except BaseException:
+            child.end()
+            raise
+        if not in_time:
+            child.end()
+            what = f"did not end within {timeout:g} s and was stopped"
+            raise ProcessTimedOut(child.finished(), what=what)
+    finished = child.finished()
+    if check and finished.exit_status != 0:
+        raise ProcessFailed(finished)
+    return finished
+
+
+def _refuse_while_stopping(argv: Sequence[str]) -> None:
+    if STOPPING.is_set():
+        raise InterruptedRunError(f"`{argv[0]}` was not run: everything is being stopped")
+
+
+def _start(
+    argv: Sequence[str], env: Mapping[str, str] | None, cwd: Path | None
+) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(
+            list(argv),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=None if env is None else dict(env),
+            cwd=cwd,
+            start_new_session=True,
+        )
+    except OSError as error:
+        finished = Finished(tuple(argv), NOT_FOUND, "", "", 0.0)
+        what = f"could not be started: {error.strerror}: {error.filename}"
+        hint = "`harness doctor` lists what this host needs."
+        raise ProcessFailed(finished, what=what, hint=hint) from error
+
+
+class _Child:
+    """A running program with its pipes, watched by one thread."""
+
+    def __init__(self, argv: Sequence[str], popen: subprocess.Popen[bytes], pipes: Pipes) -> None:
+        self._argv = tuple(argv)
+        self._popen = popen
+        self._pipes = pipes
+        self._began = time.monotonic()
+        self._seconds = 0.0
+
+    def wait(self, timeout: float) -> bool:
+        """Serve the pipes until the program has ended; return whether that was in time."""
+        deadline = self._began + timeout
+        while self._popen.poll() is None:
+            if STOPPING.is_set():
+                raise InterruptedRunError(f"`{self._argv[0]}` was stopped")
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return False
+            self._serve(min(TICK_SECONDS, left))
+        self._seconds = time.monotonic() - self._began
+        self._pipes.drain(DRAIN_SECONDS)
+        return True
+
+    def end(self) -> None:
+        """End the whole process group: ask, insist, kill. A second Ctrl-C kills at once."""
+        try:
+            for number, grace in GRACE:
+                deadline = time.monotonic() + grace
+                signal_group(self._popen.pid, number)
+                while self._group_lives() and time.monotonic() < deadline:
+                    with contextlib.suppress(Exception):  # the first error is on its way up
+                        self._serve(TICK_SECONDS / 2)
+        finally:
+            if self._group_lives():
+                signal_group(self._popen.pid, signal.SIGKILL)
+            self._popen.poll()
+            self._seconds = time.monotonic() - self._began
+
+    def _serve(self, seconds: float) -> None:
+        if self._pipes.open:
+            self._pipes.serve(seconds)
+        else:  # its end is a few microseconds away: do not sleep a whole tick
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._popen.wait(seconds)
+
+    def _group_lives(self) -> bool:
+        self._popen.poll()  # a dead leader that nobody reaped still counts as its group
+        return signal_group(self._popen.pid, 0)
+
+    def finished(self) -> Finished:
+        """Return how it ended."""
+        status = self._popen.returncode
+        return Finished(
+            argv=self._argv,
+            exit_status=-signal.SIGKILL if status is None else status,
+            stdout=self._pipes.stdout.text(),
+            stderr=self._pipes.stderr.text(),
+            seconds=self._seconds,
+        )
+
+
+def signal_group(group: int, number: int) -> bool:
+    """Send a signal to one of our process groups; return whether anybody was there.
+
+    A group that belongs to root (a command behind sudo) can only be reached through sudo.
+    """
+    try:
+        os.killpg(group, number)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        if number:
+            argv = ["sudo", "-n", "kill", "-s", str(int(number)), "--", f"-{group}"]
+            with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+                subprocess.run(argv, timeout=5, check=False, capture_output=True)
+    return True

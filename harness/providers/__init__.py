@@ -1,0 +1,1 @@
+"""Make machines; each provider is one module behind `interfaces.Provider`."""

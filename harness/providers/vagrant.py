@@ -1,0 +1,251 @@
+"""Drives Vagrant: the one importer of python-vagrant, whose own runs have no time limit.
+
+python-vagrant knows Vagrant's commands; how they run is ours: inside the cluster's
+network, with a small explicit environment, a time limit and a process group of their
+own, every line kept in ``vagrant.log`` and in the log of the machine it is about.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import threading
+from typing import TYPE_CHECKING, Any
+
+from harness import process
+from harness.errors import HostError, ProviderError
+from harness.interfaces import MachineState
+from harness.providers import output
+from harness.spec import ProviderName
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from harness.interfaces import Network
+
+    OnLine = Callable[[str, str], None]
+
+PARALLEL = frozenset({ProviderName.LXC, ProviderName.LIBVIRT})
+"""VirtualBox does not declare itself safe for parallel runs (reference/peers.md, lesson 5)."""
+
+FIXED_ENVIRONMENT = {
+    "LANG": "C.UTF-8",
+    "VAGRANT_CHECKPOINT_DISABLE": "1",
+    "VAGRANT_NO_COLOR": "1",
+}
+INHERITED = {"PATH": os.defpath, "HOME": "/root"}
+LOCKED = " is locked"
+LOCKED_HINT = "Another vagrant process works on this cluster; end it or wait, then run `up` again."
+
+
+def _ignore(_name: str, _line: str) -> None:
+    """Drop a line: it is in the log."""
+
+
+class VagrantProvider:
+    """The machines of one cluster, as `interfaces.Provider`. Safe to use from threads.
+
+    Args:
+        root: The folder with the Vagrantfile.
+        env: What Vagrant's environment has besides PATH, HOME and LANG (``VAGRANT_HOME``…).
+        network: Where Vagrant runs.
+        names: Every machine of the Vagrantfile.
+        logs: The folder for ``vagrant.log`` and one ``NAME.log`` per machine.
+        provider: Vagrant's provider.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        env: Mapping[str, str],
+        network: Network,
+        names: Sequence[str],
+        logs: Path,
+        provider: ProviderName,
+    ) -> None:
+        self.parallel = provider in PARALLEL
+        self._root = root
+        self._env = {**_inherited(), **FIXED_ENVIRONMENT, **env}
+        self._network = network
+        self._names = tuple(names)
+        self._logs = logs
+        self._provider = provider
+        self._endpoints: dict[str, tuple[str, int]] = {}
+        self._lock = threading.Lock()
+
+    def up(self, names: Sequence[str], *, timeout: float, on_line: OnLine) -> None:
+        """Create or start these machines, in parallel where the provider allows it.
+
+        Raises:
+            ProviderError: With the last lines of output; machines that exist are kept.
+        """
+        if names:
+            self._endpoints.clear()
+            vagrant = self._vagrant(names, timeout, on_line)
+            vagrant.up(vm_name=output.selector(names), provider=str(self._provider))
+
+    def machines(self, *, timeout: float) -> dict[str, MachineState]:
+        """Ask Vagrant for the state of every machine.
+
+        Raises:
+            ProviderError: If it does not say, or says something unknown.
+        """
+        states: dict[str, MachineState] = self._vagrant(self._names, timeout).status()
+        return states
+
+    def halt(self, names: Sequence[str], *, timeout: float) -> None:
+        """Stop these machines and keep them.
+
+        Raises:
+            ProviderError: With the last lines of output.
+        """
+        if names:
+            self._endpoints.clear()
+            self._vagrant(names, timeout).halt(vm_name=output.selector(names))
+
+    def destroy(self, names: Sequence[str], *, timeout: float) -> None:
+        """Remove these machines, then ask Vagrant whether they are gone.
+
+        Raises:
+            ProviderError: If Vagrant fails, or names a machine that is still there.
+        """
+        if not names:
+            return
+        self._endpoints.clear()
+        self._vagrant(names, timeout).destroy(vm_name=output.selector(names))
+        states = self.machines(timeout=timeout)
+        left = [name for name in names if states[name] is not MachineState.ABSENT]
+        if left:
+            raise ProviderError(
+                f"Vagrant removed the machines, yet it still has {', '.join(left)}",
+                hint=self._log_hint(),
+            )
+
+    def endpoint(self, name: str, *, timeout: float) -> tuple[str, int]:
+        """Return (address, port) of a machine's sshd; one call to Vagrant serves them all.
+
+        Raises:
+            ProviderError: If the machine does not run.
+        """
+        with self._lock:
+            if name not in self._endpoints:
+                # Vagrant stops at the first machine that is not up, so lines of others may
+                # be missing after a failure; then this machine is asked for by name.
+                text = self._execute(["ssh-config"], self._names, timeout, check=False)
+                self._endpoints.update(output.endpoints(text))
+            if name not in self._endpoints:
+                text = self._vagrant([name], timeout).ssh_config(vm_name=name)
+                self._endpoints.update(output.endpoints(text))
+            if name not in self._endpoints:
+                raise ProviderError(
+                    f"{name}: Vagrant does not say how to reach it", hint=self._log_hint()
+                )
+            return self._endpoints[name]
+
+    def _vagrant(self, names: Sequence[str], timeout: float, on_line: OnLine = _ignore) -> Any:  # noqa: ANN401 - python-vagrant has no types
+        """Return python-vagrant's object for one call about these machines."""
+
+        def execute(args: Sequence[str]) -> str:
+            return self._execute(args, names, timeout, on_line=on_line)
+
+        return _adapter(execute, lambda text: output.states(text, self._names))
+
+    def _execute(
+        self,
+        args: Sequence[str],
+        names: Sequence[str],
+        timeout: float,
+        *,
+        on_line: OnLine = _ignore,
+        check: bool = True,
+    ) -> str:
+        """Run Vagrant once and return its standard output."""
+        executable = process.which("vagrant", path=self._env["PATH"])
+        if executable is None:
+            raise HostError(
+                "Vagrant is not installed.", hint="`harness doctor` says how to get it."
+            )
+        # `env` inside, for a network that is entered through sudo, which drops variables.
+        pairs = [f"{key}={value}" for key, value in sorted(self._env.items())]
+        inner = ["env", *pairs, executable, *args, *self._flags(args[0])]
+        self._logs.mkdir(parents=True, exist_ok=True)
+        try:
+            finished = process.run(
+                self._network.enter(inner),
+                timeout=timeout,
+                env=self._env,
+                cwd=self._root,
+                on_line=lambda line: self._tell(line, on_line),
+                log=self._logs / "vagrant.log",
+                check=check,
+            )
+        except process.ProcessFailed as error:
+            raise self._error(args, names, error) from error
+        return finished.stdout
+
+    def _flags(self, command: str) -> list[str]:
+        """Return what python-vagrant 1.0.0 cannot say."""
+        flags = []
+        if command == "up":
+            flags.append("--no-destroy-on-error")  # a failed machine is the evidence
+        if command in {"up", "destroy"}:
+            flags.append("--parallel" if self.parallel else "--no-parallel")
+        return flags
+
+    def _tell(self, line: str, on_line: OnLine) -> None:
+        name, text = output.attribute(line, self._names)
+        if name:
+            with (self._logs / f"{name}.log").open("a", encoding="utf-8") as log:
+                log.write(f"{text}\n")
+        on_line(name, text)
+
+    def _error(
+        self, args: Sequence[str], names: Sequence[str], error: process.ProcessFailed
+    ) -> ProviderError:
+        text = error.finished.stdout + error.finished.stderr
+        who = ", ".join(output.failed_machines(text) or names)
+        command = shlex.join(["vagrant", *args])
+        message = f"{who}: `{command}` {error.what}"
+        tail = output.error_message(text) or error.finished.tail
+        hint = self._log_hint()
+        if LOCKED in text:
+            hint = f"{LOCKED_HINT} {hint}"
+        return ProviderError(f"{message}:\n{tail}" if tail else message, hint=hint)
+
+    def _log_hint(self) -> str:
+        return f"Vagrant's whole output is in {self._logs / 'vagrant.log'}."
+
+
+def _inherited() -> dict[str, str]:
+    """Return the two variables of ours that Vagrant needs, and no other."""
+    return {key: os.environ.get(key, default) for key, default in INHERITED.items()}
+
+
+def _adapter(
+    execute: Callable[[Sequence[str]], str],
+    read_states: Callable[[str], dict[str, MachineState]],
+) -> Any:  # noqa: ANN401 - python-vagrant has no types
+    """Return python-vagrant's object with our way to run and to read."""
+    import vagrant  # noqa: PLC0415 - it logs a warning on import where Vagrant is absent
+
+    class Adapter(vagrant.Vagrant):
+        """Each method that would run a process calls `execute`."""
+
+        def _make_vagrant_command(self, args: Sequence[str | None]) -> list[str]:
+            return [arg for arg in args if arg is not None]
+
+        def _call_vagrant_command(self, args: Sequence[str | None]) -> None:
+            execute(self._make_vagrant_command(args))
+
+        def _run_vagrant_command(self, args: Sequence[str | None]) -> str:
+            return execute(self._make_vagrant_command(args))
+
+        def _stream_vagrant_command(self, args: Sequence[str | None]) -> Iterator[str]:
+            yield from execute(self._make_vagrant_command(args)).splitlines(keepends=True)
+
+        def _parse_status(self, text: str) -> dict[str, MachineState]:
+            return read_states(text)
+
+    return Adapter()  # type: ignore[no-untyped-call]  # python-vagrant has no annotations

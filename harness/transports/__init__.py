@@ -1,0 +1,1 @@
+"""Run commands on machines; each transport is one module behind `interfaces.Transport`."""
