@@ -6,8 +6,19 @@ Nothing here reads a file or decides anything; `groups` fills what users ask for
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import ipaddress
+from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+MACHINE_PREFIX = "harness"
+"""What every machine of ours begins with, towards its provider."""
 
 
 class Role(StrEnum):
@@ -105,3 +116,114 @@ class ClusterSecrets:
     def __repr__(self) -> str:
         """Show nothing: a repr ends up in logs."""
         return "ClusterSecrets(…)"
+
+
+@dataclass(frozen=True, slots=True)
+class MachinePlan:
+    """One machine as `plan` decided it.
+
+    Attributes:
+        name: Name of machine and node alike, ``ip-<address>``.
+        address: IPv4 address in the cluster's machine network; InfraKit's logical id.
+        role: MANAGER for the one control plane, WORKER for every other machine, those of a
+            manager group that are not in ``ControlPlane`` included (as InfraKit has it).
+        group: The group's ID.
+        index: 0-based place in its group; scaling down removes the highest.
+        box: Vagrant box.
+        cpus: Processors.
+        memory_mib: Memory.
+        flavor: Flavor plugin, a key of `flavors.FLAVORS`.
+        template: Absolute path of the init script's template.
+        spec: The flavor's properties in InfraKit's spelling, for `SPEC` in templates.
+    """
+
+    name: str
+    address: str
+    role: Role
+    group: str
+    index: int
+    box: str
+    cpus: int
+    memory_mib: int
+    flavor: str
+    template: Path
+    spec: Mapping[str, Any] = field(hash=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterPlan:
+    """Everything that is decided about a cluster before any machine exists.
+
+    Attributes:
+        cluster: KubeClusterID.
+        provider: Who makes the machines.
+        network: The machines' IPv4 network, for example ``192.168.2.0/24``.
+        gateway: Its first host.
+        pod_network: IPv4 network of the pods.
+        service_network: IPv4 network of the services.
+        join_address: Address of the control plane.
+        bind_port: TCP port of the API server.
+        add_ons: Of the manager group; a file's path is absolute here.
+        supply: What the machines' software is.
+        traits: What the machines can do.
+        machines: Managers first, then workers in the order of groups and indexes.
+    """
+
+    cluster: str
+    provider: ProviderName
+    network: str
+    gateway: str
+    pod_network: str
+    service_network: str
+    join_address: str
+    bind_port: int
+    add_ons: tuple[AddOn, ...]
+    supply: Supply
+    traits: Traits
+    machines: tuple[MachinePlan, ...]
+
+    @property
+    def manager(self) -> MachinePlan:
+        """The one control plane."""
+        return next(machine for machine in self.machines if machine.role is Role.MANAGER)
+
+    @property
+    def workers(self) -> tuple[MachinePlan, ...]:
+        """Every machine that joins."""
+        return tuple(machine for machine in self.machines if machine.role is Role.WORKER)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every machine's name, managers first."""
+        return tuple(machine.name for machine in self.machines)
+
+    @property
+    def prefix_length(self) -> int:
+        """Of the machines' network: 24 in ``192.168.2.0/24``."""
+        return ipaddress.IPv4Network(self.network).prefixlen
+
+    @property
+    def netmask(self) -> str:
+        """Of the machines' network: ``255.255.255.0``."""
+        return str(ipaddress.IPv4Network(self.network).netmask)
+
+    def machine(self, name: str) -> MachinePlan:
+        """Return the machine of this name.
+
+        Raises:
+            UsageError: If the plan has none.
+        """
+        for machine in self.machines:
+            if machine.name == name:
+                return machine
+        raise UsageError(
+            f"There is no machine `{name}` in cluster `{self.cluster}`.",
+            hint=f"Its machines are {', '.join(self.names)}.",
+        )
+
+    def container_name(self, name: str) -> str:
+        """Name a machine towards its provider so that its owner can be told from it.
+
+        At most 63 characters, because `groups` keeps KubeClusterID at 24.
+        """
+        return f"{MACHINE_PREFIX}-{self.cluster}-{name}"

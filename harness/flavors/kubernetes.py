@@ -1,0 +1,99 @@
+"""The Kubernetes flavor, for managers and workers: a plan becomes an init script.
+
+Manager and worker share one flavor, as upstream's share one `prepare`: which script runs is
+the group's template, and what it does follows from the machine's role in the plan.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from harness import kubeadm, template
+from harness.errors import InvalidInputError
+from harness.groups import invalid
+from harness.infrakit import KubernetesProperties
+from harness.spec import Role
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from harness.spec import AddOn, ClusterPlan, ClusterSecrets, MachinePlan
+
+
+class KubernetesFlavor:
+    """Makes init scripts that run `kubeadm init` or `kubeadm join`."""
+
+    def validate(self, properties: Mapping[str, Any]) -> None:
+        """Check a flavor's properties in InfraKit's spelling.
+
+        Raises:
+            InvalidInputError: With every problem, placed below ``$``.
+        """
+        try:
+            KubernetesProperties.model_validate_json(json.dumps(properties))
+        except ValidationError as error:
+            problems = invalid(KubernetesProperties, error, "properties", "$")
+            raise InvalidInputError(problems) from error
+
+    def prepare(self, plan: ClusterPlan, machine: MachinePlan, secrets: ClusterSecrets) -> str:
+        """Render the machine's init script.
+
+        Raises:
+            InvalidInputError: With the place in the template that cannot be rendered.
+        """
+        return template.render(machine.template, _context(plan, machine, secrets))
+
+
+def _context(plan: ClusterPlan, machine: MachinePlan, secrets: ClusterSecrets) -> dict[str, object]:
+    """Return what templates may name: upstream's words in capitals, ours in small letters."""
+    bootstraps = machine.role is Role.MANAGER
+    config = kubeadm.init_config if bootstraps else kubeadm.join_config
+    return {
+        "SPEC": machine.spec,
+        "INSTANCE_LOGICAL_ID": machine.address,
+        "BOOTSTRAP": bootstraps,
+        "WORKER": not bootstraps,
+        "KUBEADM_JOIN_TOKEN": secrets.token,
+        "KUBE_JOIN_IP": plan.join_address,
+        "BIND_PORT": plan.bind_port,
+        "ADDON": lambda kind: _last_path(plan.add_ons, kind),
+        "node_name": machine.name,
+        "node_ip": machine.address,
+        "cluster": plan.cluster,
+        "hosts": [(one.address, one.name) for one in plan.machines],
+        "machine_network": plan.network,
+        "pod_network": plan.pod_network,
+        "service_network": plan.service_network,
+        "supply": plan.supply,
+        "traits": plan.traits,
+        "add_ons": [_manifest(plan, add_on) for add_on in plan.add_ons],
+        "cri_socket": kubeadm.cri_socket(plan.supply.kubernetes_version),
+        "kubeadm_config": config(plan, machine, secrets),
+        "ca_certificate": secrets.ca_certificate,
+        "token_id": secrets.token.partition(".")[0],
+    }
+
+
+def _last_path(add_ons: tuple[AddOn, ...], kind: str) -> str:
+    """Return the path of the last add-on of a type, or nothing: upstream's `ADDON`."""
+    return next((add_on.path for add_on in reversed(add_ons) if add_on.type == kind), "")
+
+
+def _manifest(plan: ClusterPlan, add_on: AddOn) -> dict[str, str]:
+    """Return an add-on with either its URL or its manifest's text."""
+    source = add_on.path
+    if not source:
+        source = plan.supply.network_manifest
+    elif not source.startswith(("http://", "https://")):
+        source = Path(source).read_text(encoding="utf-8")
+    is_url = source.startswith(("http://", "https://"))
+    return {
+        "name": add_on.name,
+        "type": add_on.type,
+        "url": source if is_url else "",
+        "text": "" if is_url else source,
+    }

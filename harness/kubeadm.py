@@ -1,0 +1,193 @@
+"""kubeadm's configuration documents, tokens and CA hashes; pure text in, text out."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from harness.errors import InvalidInputError, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from harness.spec import ClusterPlan, ClusterSecrets, MachinePlan
+
+TOKEN_PATTERN = re.compile(r"[a-z0-9]{6}\.[a-z0-9]{16}")
+TOKEN_TTL = "24h0m0s"  # noqa: S105 - kubeadm's own default, said aloud
+
+_VERSION = re.compile(r"v1\.(\d+)\.\d+\S*")
+_SOCKET = "/run/containerd/containerd.sock"
+# https://kubernetes.io/docs/reference/config-api/: v1beta3 came with 1.22, v1beta4 with 1.31.
+_FIRST_V1BETA3 = 22
+_FIRST_V1BETA4 = 31
+# kubeadm 1.24 wants an URL and warns about plain paths; older kubelets were given plain paths.
+_FIRST_SOCKET_URL = 24
+
+
+def minor_version(kubernetes_version: str) -> int:
+    """Return 20 for ``v1.20.2``.
+
+    Raises:
+        ValueError: If it is not spelled as kubeadm spells versions.
+    """
+    match = _VERSION.fullmatch(kubernetes_version)
+    if match is None:
+        raise ValueError(f"`{kubernetes_version}` is not a Kubernetes version such as v1.20.2")
+    return int(match[1])
+
+
+def api_version(kubernetes_version: str) -> str:
+    """Return the API version of kubeadm's documents that this Kubernetes reads."""
+    minor = minor_version(kubernetes_version)
+    if minor < _FIRST_V1BETA3:
+        return "kubeadm.k8s.io/v1beta2"
+    return "kubeadm.k8s.io/v1beta3" if minor < _FIRST_V1BETA4 else "kubeadm.k8s.io/v1beta4"
+
+
+def cri_socket(kubernetes_version: str) -> str:
+    """Return containerd's socket as this Kubernetes wants it spelled."""
+    old = minor_version(kubernetes_version) < _FIRST_SOCKET_URL
+    return _SOCKET if old else f"unix://{_SOCKET}"
+
+
+def new_token(random_bytes: Callable[[int], bytes]) -> str:
+    """Make a bootstrap token from a source of random bytes such as `secrets.token_bytes`."""
+    return f"{random_bytes(3).hex()}.{random_bytes(8).hex()}"
+
+
+def check_token(text: str, file: Path) -> str:
+    """Return the token that a token file holds, without its newline.
+
+    Raises:
+        InvalidInputError: If it is not a token; what the file holds is not quoted.
+    """
+    token = text.removesuffix("\n")
+    if TOKEN_PATTERN.fullmatch(token):
+        return token
+    message = (
+        f"not a bootstrap token: {len(token)} characters where 6 of a-z0-9, a dot and "
+        "16 of a-z0-9 (23 in all) should be; delete the file to have a new one made"
+    )
+    raise InvalidInputError([Problem(str(file), "line 1", message)])
+
+
+def ca_cert_hash(pem: str) -> str:
+    """Return what `kubeadm join` pins: SHA-256 of the DER SubjectPublicKeyInfo (RFC 7469)."""
+    key = x509.load_pem_x509_certificate(pem.encode()).public_key()
+    der = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return f"sha256:{hashlib.sha256(der).hexdigest()}"
+
+
+def init_config(plan: ClusterPlan, machine: MachinePlan, secrets: ClusterSecrets) -> str:
+    """Return the documents that `kubeadm init --config` reads on the control plane."""
+    init = {
+        "apiVersion": api_version(plan.supply.kubernetes_version),
+        "kind": "InitConfiguration",
+        "bootstrapTokens": [{"token": secrets.token, "ttl": TOKEN_TTL}],
+        "localAPIEndpoint": {"advertiseAddress": machine.address, "bindPort": plan.bind_port},
+        "nodeRegistration": _node_registration(plan, machine),
+    }
+    return _yaml(init, _cluster(plan), _kubelet(plan), _kube_proxy(plan))
+
+
+def join_config(plan: ClusterPlan, machine: MachinePlan, secrets: ClusterSecrets) -> str:
+    """Return the document that `kubeadm join --config` reads on a worker."""
+    join = {
+        "apiVersion": api_version(plan.supply.kubernetes_version),
+        "kind": "JoinConfiguration",
+        "discovery": {
+            "bootstrapToken": {
+                "apiServerEndpoint": f"{plan.join_address}:{plan.bind_port}",
+                "token": secrets.token,
+                "caCertHashes": [secrets.ca_cert_hash],
+            },
+            "tlsBootstrapToken": secrets.token,
+        },
+        "nodeRegistration": _node_registration(plan, machine),
+    }
+    return _yaml(join)
+
+
+def _cluster(plan: ClusterPlan) -> dict[str, Any]:
+    # With one control plane there is nobody to elect; on two busy processors the leases
+    # time out and both restart for nothing (reference/lab.md).
+    alone = {"extraArgs": _extra_args(plan, {"leader-elect": "false"})}
+    return {
+        "apiVersion": api_version(plan.supply.kubernetes_version),
+        "kind": "ClusterConfiguration",
+        "clusterName": plan.cluster,
+        "kubernetesVersion": plan.supply.kubernetes_version,
+        "imageRepository": plan.supply.image_repository,
+        "controlPlaneEndpoint": f"{plan.join_address}:{plan.bind_port}",
+        "networking": {"podSubnet": plan.pod_network, "serviceSubnet": plan.service_network},
+        # 127.0.0.1: the host's shell reaches the API server through a forward there.
+        "apiServer": {"certSANs": [plan.join_address, "127.0.0.1"]},
+        "controllerManager": alone,
+        "scheduler": alone,
+    }
+
+
+def _kubelet(plan: ClusterPlan) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "apiVersion": "kubelet.config.k8s.io/v1beta1",
+        "kind": "KubeletConfiguration",
+        "cgroupDriver": plan.traits.cgroup_driver,
+    }
+    if not plan.traits.can_write_sysctls:
+        # A system container sees the host's swap and cannot turn it off.
+        document["failSwapOn"] = False
+    if not plan.traits.can_lower_oom_score:
+        document["oomScoreAdj"] = 0
+    return document
+
+
+def _kube_proxy(plan: ClusterPlan) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
+        "kind": "KubeProxyConfiguration",
+    }
+    if not plan.traits.can_lower_oom_score:
+        document["oomScoreAdj"] = 0
+    if not plan.traits.can_write_sysctls:
+        # Zero means: leave the host's conntrack sysctls alone. It may not write them, and dies.
+        document["conntrack"] = {
+            "maxPerCore": 0,
+            "min": 0,
+            "tcpEstablishedTimeout": "0s",
+            "tcpCloseWaitTimeout": "0s",
+        }
+    return document
+
+
+def _node_registration(plan: ClusterPlan, machine: MachinePlan) -> dict[str, Any]:
+    return {
+        "name": machine.name,
+        "criSocket": cri_socket(plan.supply.kubernetes_version),
+        # Without it kubelet takes the address of the default route, which under Vagrant's
+        # NAT is 10.0.2.15 on every machine (kubernetes/kubeadm#670).
+        "kubeletExtraArgs": _extra_args(plan, {"node-ip": machine.address}),
+    }
+
+
+def _extra_args(plan: ClusterPlan, arguments: Mapping[str, str]) -> object:
+    """Spell extra arguments: a list of name and value since v1beta4, a map before."""
+    if minor_version(plan.supply.kubernetes_version) < _FIRST_V1BETA4:
+        return dict(arguments)
+    return [{"name": name, "value": value} for name, value in arguments.items()]
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes no anchors: two equal parts are two parts to a reader."""
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ANN401, ARG002 - yaml's signature
+        return True
+
+
+def _yaml(*documents: Mapping[str, Any]) -> str:
+    return yaml.dump_all(documents, Dumper=_Dumper, sort_keys=False)

@@ -1,0 +1,104 @@
+"""Rendering: a plan becomes the cluster's Vagrantfile and one init script per machine."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness import assets, template
+from harness.errors import InvalidInputError, Problem
+from harness.flavors import FLAVORS
+from harness.spec import ClusterSecrets
+
+if TYPE_CHECKING:
+    from harness.spec import ClusterPlan, MachinePlan
+
+PLACEHOLDER_SECRETS = ClusterSecrets(
+    token="placeh.olderplaceholder",  # noqa: S106 - rendered in place of a token, never used
+    ca_certificate="(the cluster's certificate authority)\n",
+    ca_key="(its key)\n",
+    ca_cert_hash="sha256:(the hash of its public key)",
+    ssh_public_key="(the cluster's public key)",
+)
+"""Stands for secrets wherever something is rendered to be looked at and not to be run."""
+
+
+@dataclass(frozen=True, slots=True)
+class VagrantSettings:
+    """What a Vagrantfile needs and no plan knows: where keys lie, what this host can do.
+
+    Attributes:
+        private_key: The cluster's own SSH key.
+        insecure_key: Vagrant's key, which boxes accept until the cluster's replaces it.
+        public_key: OpenSSH line of the cluster's key.
+        bridge: For lxc, the bridge that the machines' interfaces are put on.
+        libvirt_driver: For libvirt, ``kvm``, or ``qemu`` where KVM does not work.
+        boot_timeout_seconds: How long Vagrant waits for SSH on each machine.
+    """
+
+    private_key: Path
+    insecure_key: Path
+    public_key: str
+    bridge: str = "harness0"
+    libvirt_driver: str = "kvm"
+    boot_timeout_seconds: int = 300
+
+
+def vagrantfile(plan: ClusterPlan, settings: VagrantSettings) -> str:
+    """Render the Vagrantfile of all the cluster's machines."""
+    context = {
+        "plan": plan,
+        "settings": settings,
+        "ssh_public_key": settings.public_key.strip(),
+    }
+    return template.render(assets.vagrantfile(), context)
+
+
+def init_script(plan: ClusterPlan, machine: MachinePlan, secrets: ClusterSecrets) -> str:
+    """Render a machine's init script; it holds the token, so keep it 0600.
+
+    Raises:
+        InvalidInputError: With the place in the template that cannot be rendered.
+    """
+    return FLAVORS[machine.flavor].prepare(plan, machine, secrets)
+
+
+def check(plan: ClusterPlan) -> None:
+    """Render every machine's script with placeholders for secrets and throw it away.
+
+    Raises:
+        InvalidInputError: With every problem of every template, each once.
+    """
+    problems: dict[Problem, None] = {}
+    for machine in plan.machines:
+        try:
+            init_script(plan, machine, PLACEHOLDER_SECRETS)
+        except InvalidInputError as error:
+            problems.update(dict.fromkeys(error.problems))
+    if problems:
+        raise InvalidInputError(problems)
+
+
+def content_hash(plan: ClusterPlan) -> str:
+    """Hash what a cluster is made of: the plan and the text of every file it is rendered from.
+
+    Rendered output is left out on purpose: it holds secrets, which differ each time.
+    """
+    digest = hashlib.sha256(json.dumps(asdict(plan), default=_name, sort_keys=True).encode())
+    for file in _sources(plan):
+        digest.update(b"\0" + file.name.encode() + b"\0" + file.read_bytes())
+    return f"sha256:{digest.hexdigest()}"
+
+
+def _name(path: Path) -> str:
+    # A template's text counts, hashed below; where the checkout stands does not.
+    return path.name
+
+
+def _sources(plan: ClusterPlan) -> list[Path]:
+    roots = [assets.vagrantfile(), *sorted({machine.template for machine in plan.machines})]
+    manifests = [Path(add_on.path) for add_on in plan.add_ons if add_on.path.startswith("/")]
+    return [file for root in roots for file in template.sources(root)] + manifests

@@ -1,0 +1,47 @@
+# kubeadm join, once: a joined worker is left alone, a half-joined one joins again.
+control_plane=https://{{ KUBE_JOIN_IP | sh }}:{{ BIND_PORT | sh }}
+cluster_info=$control_plane/api/v1/namespaces/kube-public/configmaps/cluster-info
+ca_file=$state/ca.crt
+token_id={{ token_id | sh }}
+
+# Joining works once the control plane has signed the cluster's data for our token. Asking
+# that before kubeadm does saves its 5 s pauses, and tells why we wait.
+wait_for_control_plane() {
+    local deadline=$((SECONDS + 600)) answer
+    while ((SECONDS < deadline)); do
+        if ! answer=$(curl --silent --show-error --fail --max-time 5 --cacert "$ca_file" "$cluster_info" 2>&1); then
+            waiting "the control plane does not answer yet: ${answer//$'\n'/ }"
+        elif [[ $answer == *"\"jws-kubeconfig-$token_id\""* ]]; then
+            return
+        else
+            waiting 'the control plane has not signed our token yet'
+        fi
+        sleep 0.5
+    done
+    fail "no join within 600 s: $(cat "$state/reason")"
+}
+
+run_join() {
+    if [[ -e /etc/kubernetes/bootstrap-kubelet.conf || -e /etc/kubernetes/pki/ca.crt ]]; then
+        waiting 'clearing away a half-made join'
+        kubeadm reset --force --cri-socket={{ cri_socket | sh }}
+    fi
+    # Not in /etc/kubernetes/pki: there kubeadm would take it for the trace of another join.
+    printf '%s' {{ ca_certificate | sh }} > "$ca_file"
+    wait_for_control_plane
+    install -d -m 0755 /etc/kubernetes
+    # Made 0600 before the token is in it.
+    install -m 0600 /dev/null /etc/kubernetes/kubeadm.yaml
+    cat > /etc/kubernetes/kubeadm.yaml << 'KUBEADM_CONFIG'
+{{ kubeadm_config }}KUBEADM_CONFIG
+    waiting 'kubeadm join'
+    kubeadm join --config=/etc/kubernetes/kubeadm.yaml{{ '' if supply.has_crictl else ' --skip-phases=preflight' }}{{ '' if traits.can_write_sysctls or not supply.has_crictl else ' --ignore-preflight-errors=SystemVerification,FileContent--proc-sys-net-bridge-bridge-nf-call-iptables,Swap' }}
+}
+
+if [[ -e /etc/kubernetes/kubelet.conf ]]; then
+    # A new start makes kubelet register again, should the control plane have been made anew.
+    systemctl restart kubelet
+else
+    run_join
+fi
+systemctl enable kubelet
