@@ -1,0 +1,221 @@
+"""The recipe of this host's own bundle: Kubernetes and etcd from Debian, step by step."""
+
+from __future__ import annotations
+
+import functools
+import json
+import shutil
+import string
+from importlib import resources
+from typing import TYPE_CHECKING, TypedDict
+
+from harness.errors import HostError
+from harness.lab import bundle, debian, images, kubernetes, steps
+from harness.lab.images import Image, Layer
+from harness.lab.steps import Step, Work
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from harness.lab.bundle import Bundle
+    from harness.lab.steps import OnEvent
+
+LABEL = "bundle"
+# For kube-proxy (iptables, conntrack, ipset, kmod), etcd, the pod network (iproute2) and the
+# pod-to-pod check (busybox). One root for all, so that containerd stores it once.
+ROOT_PACKAGES = ("busybox", "conntrack", "etcd-server", "iproute2", "ipset", "iptables", "kmod")
+ON_SCRATCH = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "pause")
+NETWORK_IMAGE = "harness/lab-network"
+NETWORK_SCRIPT = "lab-network"
+NETWORK_MANIFEST = "network.yaml"
+NODE_BINARIES = ("kubeadm", "kubelet", "kubectl")
+LIST_SECONDS = 60.0
+INDEX = "index.json"
+
+
+class _Index(TypedDict):
+    """What the images step tells the bundle step: names of images, and what is in which file."""
+
+    repository: str
+    pause: str
+    network: str
+    files: dict[str, list[str]]
+
+
+def build(on_event: OnEvent) -> Bundle:
+    """Build this host's bundle, or what is missing of it; return it verified.
+
+    Raises:
+        HostError: If this host lacks what it takes, with everything that it lacks, or if a
+            step fails.
+    """
+    target = bundle.default_path()
+    try:
+        bundle.verify(bundle.load(target))
+    except HostError:
+        _check_host()
+        shutil.rmtree(target, ignore_errors=True)  # or its step would pass for done
+    steps.build(plan(target), steps.cache_dir() / "build", label=LABEL, on_event=on_event)
+    return bundle.load(target)
+
+
+def _check_host() -> None:
+    missing = debian.missing_tools()
+    if missing:
+        names = ", ".join(missing)
+        hint = f"Run `apt-get install {' '.join(missing)}`, or bring a bundle."
+        raise HostError(f"building a bundle needs packages that are missing: {names}", hint=hint)
+
+
+def plan(target: Path) -> list[Step]:
+    """Return the steps that end with a bundle at `target`."""
+    go_cache = steps.cache_dir() / "build" / "go"
+    go_build = functools.partial(kubernetes.build_commands, go_cache=go_cache)
+    go_generate = functools.partial(kubernetes.generate_openapi, go_cache=go_cache)
+    network = [_own_text(name) for name in (NETWORK_SCRIPT, NETWORK_MANIFEST)]
+    return [
+        Step("source", kubernetes.download, {"package": kubernetes.SOURCE_PACKAGE}),
+        Step("root", _make_root, {"packages": ROOT_PACKAGES, "options": debian.LEAN}),
+        Step("tree", kubernetes.unpack, {"recipe": 1}, ("source",)),
+        Step("openapi", go_generate, {"recipe": 1}, ("tree",)),
+        Step("pause", kubernetes.build_pause, {"recipe": 1}, ("tree",)),
+        Step(
+            "binaries",
+            go_build,
+            {"commands": kubernetes.COMMANDS, "flags": kubernetes.BUILD_FLAGS, "recipe": 1},
+            ("source", "tree", "openapi"),
+        ),
+        Step(
+            "images",
+            _write_images,
+            {"network": network, "recipe": 1},
+            ("root", "pause", "binaries", "source"),
+        ),
+        Step(
+            "bundle",
+            _assemble,
+            {"network": network, "recipe": 1, "format": bundle.FORMAT},
+            ("source", "binaries", "images"),
+            target,
+        ),
+    ]
+
+
+def _own_text(name: str) -> str:
+    return (resources.files("harness.lab") / "files" / name).read_text(encoding="utf-8")
+
+
+def _make_root(work: Work) -> str:
+    """Make the layer that all images on Debian share; its digest is the result."""
+    root = debian.make_root(ROOT_PACKAGES, work)
+    work.say("writing the layer")
+    layer = images.layer_of_root(root, work.directory / "layer.tar", debian.belongs_in_image)
+    return layer.digest
+
+
+def _write_images(work: Work) -> None:
+    """Write all images, under the names that this kubeadm asks for."""
+    names = _wanted_names(work)
+    architecture = debian.release().architecture
+    root = Layer(work.needs["root"].directory / "layer.tar", work.needs["root"].result)
+
+    def layer(name: str, files: dict[str, Path]) -> Layer:
+        return images.layer_of_files(files, work.scratch / f"{name}.tar")
+
+    def write(name: str, *members: Image) -> None:
+        work.say(f"writing {', '.join(image.reference for image in members)}")
+        images.write_archive(members, work.directory / f"{name}.tar")
+
+    for name in ON_SCRATCH:
+        own = layer(name, {f"usr/local/bin/{name}": _program(work, name)})
+        entrypoint = (f"/usr/local/bin/{name}",) if name == "pause" else ()
+        write(name, Image(names[name], (own,), architecture, entrypoint))
+    proxy = layer("kube-proxy", {"usr/local/bin/kube-proxy": _program(work, "kube-proxy")})
+    network = layer("lab-network", _network_files(work))
+    tag = network.digest.removeprefix("sha256:")[:12]  # a new content never meets an old image
+    network_name = f"{NETWORK_IMAGE}:{tag}"
+    write(
+        "debian",
+        Image(names["kube-proxy"], (root, proxy), architecture),
+        Image(names["etcd"], (root,), architecture),
+        Image(network_name, (root, network), architecture),
+    )
+    _write_index(work, names, network_name)
+
+
+def _wanted_names(work: Work) -> dict[str, str]:
+    """Ask kubeadm itself which images it wants; return them by their last name."""
+    version = kubernetes.upstream_version(work.needs["source"].result)
+    words = ["config", "images", "list", f"--kubernetes-version={version}"]
+    listing = work.run([_program(work, "kubeadm"), *words], timeout=LIST_SECONDS).stdout
+    return {line.rpartition("/")[2].rpartition(":")[0]: line for line in listing.splitlines()}
+
+
+def _program(work: Work, name: str) -> Path:
+    return work.needs["pause" if name == "pause" else "binaries"].directory / name
+
+
+def _network_files(work: Work) -> dict[str, Path]:
+    script = work.scratch / NETWORK_SCRIPT
+    script.write_text(_own_text(NETWORK_SCRIPT), encoding="utf-8")
+    return {
+        "usr/local/bin/kubectl": _program(work, "kubectl"),
+        f"usr/local/bin/{NETWORK_SCRIPT}": script,
+    }
+
+
+def _write_index(work: Work, names: dict[str, str], network_name: str) -> None:
+    index: _Index = {
+        "repository": names["kube-apiserver"].rpartition("/")[0],
+        "pause": names["pause"],
+        "network": network_name,
+        "files": {
+            **{f"{name}.tar": [names[name]] for name in ON_SCRATCH},
+            "debian.tar": [names["kube-proxy"], names["etcd"], network_name],
+        },
+    }
+    (work.directory / INDEX).write_text(json.dumps(index), encoding="utf-8")
+
+
+def _assemble(work: Work) -> None:
+    """Put the bundle together, its manifest last."""
+    images_step = work.needs["images"].directory
+    index: _Index = json.loads((images_step / INDEX).read_text(encoding="utf-8"))
+    for folder in ("bin", "images", "manifests"):
+        (work.directory / folder).mkdir()
+    work.say("copying")
+    for name in NODE_BINARIES:
+        shutil.copy2(_program(work, name), work.directory / "bin" / name)
+    for name in index["files"]:
+        shutil.copy2(images_step / name, work.directory / "images" / name)
+    text = string.Template(_own_text(NETWORK_MANIFEST)).substitute(image=index["network"])
+    (work.directory / bundle.NETWORK).write_text(text, encoding="utf-8")
+    bundle.write(_manifest(work, index), work.directory)
+
+
+def _manifest(work: Work, index: _Index) -> bundle.Manifest:
+    version = kubernetes.upstream_version(work.needs["source"].result)
+    described = functools.partial(bundle.describe, work.directory)
+    return bundle.Manifest.model_validate(
+        {
+            "format": bundle.FORMAT,
+            "architecture": debian.release().architecture,
+            "kubernetes_version": version,
+            "containerd_version": debian.candidate_version("containerd"),
+            "runc_version": debian.candidate_version("runc"),
+            "cni_version": debian.candidate_version("containernetworking-plugins"),
+            "etcd_version": debian.candidate_version("etcd-server"),
+            "image_repository": index["repository"],
+            "pause_image": index["pause"],
+            "verify_image": index["network"],
+            "has_dns": False,
+            "has_crictl": False,
+            "binaries": [described(path).model_dump() for path in bundle.BINARIES],
+            "images": [
+                {**described(f"images/{name}").model_dump(), "references": names}
+                for name, names in index["files"].items()
+            ],
+            "manifests": [described(bundle.NETWORK).model_dump()],
+            "packages": [],
+        }
+    )
