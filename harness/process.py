@@ -16,13 +16,14 @@ import subprocess
 import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
+from harness import signals
 from harness.errors import HostError, InterruptedRunError
 from harness.streams import Pipes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 TAIL_LINES = 12
@@ -35,6 +36,10 @@ NOT_FOUND = 127
 
 STOPPING = threading.Event()
 """Set from `stop_all` until `resume`; whoever waits (`harness.wait`, transports) watches it."""
+
+
+_DETACHED: list[subprocess.Popen[bytes]] = []
+"""Kept because Python warns of a program that still runs when its object goes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,20 +171,65 @@ def run(  # noqa: PLR0913 - one call says everything about one program
     return finished
 
 
+@contextlib.contextmanager
+def background(argv: Sequence[str], *, log: Path) -> Iterator[None]:
+    """Keep a program running while the caller works; end its process group afterwards.
+
+    Args:
+        argv: The program and its arguments.
+        log: A file to which both of its streams are appended.
+
+    Raises:
+        ProcessFailed: If it cannot be started.
+    """
+    _refuse_while_stopping(argv)
+    with log.open("ab", buffering=0) as output:
+        popen = _start(argv, None, None, output=output)
+        try:
+            yield
+        finally:
+            pipes = Pipes(None, None, None)
+            _Child(argv, popen, pipes).end()
+            pipes.close()
+
+
+def detach(argv: Sequence[str], *, log: Path) -> int:
+    """Start a program that outlives this one, in a session of its own; return its process id.
+
+    Raises:
+        ProcessFailed: If it cannot be started.
+    """
+    with log.open("ab", buffering=0) as output:
+        popen = _start(argv, None, None, output=output)
+    _DETACHED.append(popen)
+    return popen.pid
+
+
+def kill(pid: int) -> None:
+    """Kill a process that belongs to the harness and that nobody waits for."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+
+
 def _refuse_while_stopping(argv: Sequence[str]) -> None:
     if STOPPING.is_set():
         raise InterruptedRunError(f"`{argv[0]}` was not run: everything is being stopped")
 
 
 def _start(
-    argv: Sequence[str], env: Mapping[str, str] | None, cwd: Path | None
+    argv: Sequence[str],
+    env: Mapping[str, str] | None,
+    cwd: Path | None,
+    *,
+    output: BinaryIO | None = None,
 ) -> subprocess.Popen[bytes]:
+    """Start a program, on pipes, or with nothing to read and `output` to write to."""
     try:
         return subprocess.Popen(
             list(argv),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stdin=subprocess.DEVNULL if output else subprocess.PIPE,
+            stdout=output or subprocess.PIPE,
+            stderr=output or subprocess.PIPE,
             env=None if env is None else dict(env),
             cwd=cwd,
             start_new_session=True,
@@ -220,13 +270,13 @@ class _Child:
         try:
             for number, grace in GRACE:
                 deadline = time.monotonic() + grace
-                signal_group(self._popen.pid, number)
+                signals.send(self._popen.pid, number)
                 while self._group_lives() and time.monotonic() < deadline:
                     with contextlib.suppress(Exception):  # the first error is on its way up
                         self._serve(TICK_SECONDS / 2)
         finally:
             if self._group_lives():
-                signal_group(self._popen.pid, signal.SIGKILL)
+                signals.send(self._popen.pid, signal.SIGKILL)
             self._popen.poll()
             self._seconds = time.monotonic() - self._began
 
@@ -239,7 +289,7 @@ class _Child:
 
     def _group_lives(self) -> bool:
         self._popen.poll()  # a dead leader that nobody reaped still counts as its group
-        return signal_group(self._popen.pid, 0)
+        return signals.lives(self._popen.pid)
 
     def finished(self) -> Finished:
         """Return how it ended."""
@@ -251,20 +301,3 @@ class _Child:
             stderr=self._pipes.stderr.text(),
             seconds=self._seconds,
         )
-
-
-def signal_group(group: int, number: int) -> bool:
-    """Send a signal to one of our process groups; return whether anybody was there.
-
-    A group that belongs to root (a command behind sudo) can only be reached through sudo.
-    """
-    try:
-        os.killpg(group, number)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        if number:
-            argv = ["sudo", "-n", "kill", "-s", str(int(number)), "--", f"-{group}"]
-            with contextlib.suppress(OSError, subprocess.TimeoutExpired):
-                subprocess.run(argv, timeout=5, check=False, capture_output=True)
-    return True

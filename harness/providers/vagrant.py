@@ -67,7 +67,13 @@ class VagrantProvider:
     ) -> None:
         self.parallel = provider in PARALLEL
         self._root = root
-        self._env = {**_inherited(), **FIXED_ENVIRONMENT, **env}
+        self._env = {
+            **{key: os.environ.get(key, default) for key, default in INHERITED.items()},
+            **FIXED_ENVIRONMENT,
+            # Else Vagrant looks for VirtualBox as soon as a machine does not exist yet.
+            "VAGRANT_DEFAULT_PROVIDER": str(provider),
+            **env,
+        }
         self._network = network
         self._names = tuple(names)
         self._logs = logs
@@ -216,11 +222,6 @@ class VagrantProvider:
 
     def _log_hint(self) -> str:
         return f"Vagrant's whole output is in {self._logs / 'vagrant.log'}."
-
-
-def _inherited() -> dict[str, str]:
-    """Return the two variables of ours that Vagrant needs, and no other."""
-    return {key: os.environ.get(key, default) for key, default in INHERITED.items()}
 
 
 def _adapter(

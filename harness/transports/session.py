@@ -39,6 +39,7 @@ class Session:
         self._input_open = True
         self._stdout = bytearray()
         self._stderr = bytearray()
+        self._drained_by: Deadline | None = None
 
     @property
     def stdout(self) -> str:
@@ -71,19 +72,23 @@ class Session:
         Raises:
             SessionLostError: If the connection breaks.
         """
-        drained_by: Deadline | None = None
         while not (deadline.expired or STOPPING.is_set()):
-            moved = self._send() | self._receive()
-            if moved:
+            # Looked at before reading: what came before the end must not be left behind.
+            over = self._over()
+            if self._send() | self._receive():
                 continue
-            if self._channel.exit_status_ready():
-                drained_by = drained_by or Deadline(DRAIN_SECONDS)
-                if self._channel.eof_received or drained_by.expired:
-                    return self._status()
-            elif self._channel.closed:
-                raise SessionLostError("it closed before the command ended")
+            if over:
+                return self._status()
             self._pause(min(TICK_SECONDS, deadline.remaining))
         return None
+
+    def _over(self) -> bool:
+        if self._channel.closed:
+            return True
+        if not self._channel.exit_status_ready():
+            return False
+        self._drained_by = self._drained_by or Deadline(DRAIN_SECONDS)
+        return bool(self._channel.eof_received) or self._drained_by.expired
 
     def _status(self) -> int:
         status = self._channel.recv_exit_status()
