@@ -15,7 +15,7 @@ from harness import process
 from harness.errors import HostError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from harness.lab.steps import Work
 
@@ -92,14 +92,18 @@ def sources(kind: str) -> list[str]:
     return sorted(lines)
 
 
-def candidate_version(package: str) -> str:
-    """Return the version of a package that apt would install, ``""`` if there is none."""
-    argv = ["apt-cache", "show", "--no-all-versions", package]
-    finished = process.run(argv, timeout=QUERY_SECONDS, check=False)
-    for line in finished.stdout.splitlines():
-        if line.startswith("Version: "):
-            return line.removeprefix("Version: ")
-    return ""
+def candidate_versions(packages: Sequence[str]) -> dict[str, str]:
+    """Return the versions of packages that apt would install; those it has not are left out."""
+    argv = ["apt-cache", "show", "--no-all-versions", *packages]
+    found = {}
+    name = ""
+    for line in process.run(argv, timeout=QUERY_SECONDS, check=False).stdout.splitlines():
+        field, _, text = line.partition(": ")
+        if field == "Package":
+            name = text
+        elif field == "Version":
+            found[name] = text
+    return found
 
 
 def download_source(package: str, work: Work) -> str:

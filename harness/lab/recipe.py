@@ -29,6 +29,13 @@ NETWORK_IMAGE = "harness/lab-network"
 NETWORK_SCRIPT = "lab-network"
 NETWORK_MANIFEST = "network.yaml"
 NODE_BINARIES = ("kubeadm", "kubelet", "kubectl")
+# Whose version the manifest tells: what machines, and the etcd image, get from Debian.
+VERSIONED = {
+    "containerd_version": "containerd",
+    "runc_version": "runc",
+    "cni_version": "containernetworking-plugins",
+    "etcd_version": "etcd-server",
+}
 LIST_SECONDS = 60.0
 INDEX = "index.json"
 
@@ -72,7 +79,7 @@ def plan(target: Path) -> list[Step]:
     go_cache = steps.cache_dir() / "build" / "go"
     go_build = functools.partial(kubernetes.build_commands, go_cache=go_cache)
     go_generate = functools.partial(kubernetes.generate_openapi, go_cache=go_cache)
-    network = [_own_text(name) for name in (NETWORK_SCRIPT, NETWORK_MANIFEST)]
+    script, manifest = _own_text(NETWORK_SCRIPT), _own_text(NETWORK_MANIFEST)
     return [
         Step("source", kubernetes.download, {"package": kubernetes.SOURCE_PACKAGE}),
         Step("root", _make_root, {"packages": ROOT_PACKAGES, "options": debian.LEAN}),
@@ -87,14 +94,14 @@ def plan(target: Path) -> list[Step]:
         ),
         Step(
             "images",
-            _write_images,
-            {"network": network, "recipe": 1},
+            functools.partial(_write_images, script=script),
+            {"script": script, "recipe": 1},
             ("root", "pause", "binaries", "source"),
         ),
         Step(
             "bundle",
-            _assemble,
-            {"network": network, "recipe": 1, "format": bundle.FORMAT},
+            functools.partial(_assemble, network=manifest),
+            {"network": manifest, "recipe": 1, "format": bundle.FORMAT},
             ("source", "binaries", "images"),
             target,
         ),
@@ -113,7 +120,7 @@ def _make_root(work: Work) -> str:
     return layer.digest
 
 
-def _write_images(work: Work) -> None:
+def _write_images(work: Work, *, script: str) -> None:
     """Write all images, under the names that this kubeadm asks for."""
     names = _wanted_names(work)
     architecture = debian.release().architecture
@@ -131,7 +138,7 @@ def _write_images(work: Work) -> None:
         entrypoint = (f"/usr/local/bin/{name}",) if name == "pause" else ()
         write(name, Image(names[name], (own,), architecture, entrypoint))
     proxy = layer("kube-proxy", {"usr/local/bin/kube-proxy": _program(work, "kube-proxy")})
-    network = layer("lab-network", _network_files(work))
+    network = layer("lab-network", _network_files(work, script))
     tag = network.digest.removeprefix("sha256:")[:12]  # a new content never meets an old image
     network_name = f"{NETWORK_IMAGE}:{tag}"
     write(
@@ -155,9 +162,9 @@ def _program(work: Work, name: str) -> Path:
     return work.needs["pause" if name == "pause" else "binaries"].directory / name
 
 
-def _network_files(work: Work) -> dict[str, Path]:
+def _network_files(work: Work, text: str) -> dict[str, Path]:
     script = work.scratch / NETWORK_SCRIPT
-    script.write_text(_own_text(NETWORK_SCRIPT), encoding="utf-8")
+    script.write_text(text, encoding="utf-8")
     return {
         "usr/local/bin/kubectl": _program(work, "kubectl"),
         f"usr/local/bin/{NETWORK_SCRIPT}": script,
@@ -177,7 +184,7 @@ def _write_index(work: Work, names: dict[str, str], network_name: str) -> None:
     (work.directory / INDEX).write_text(json.dumps(index), encoding="utf-8")
 
 
-def _assemble(work: Work) -> None:
+def _assemble(work: Work, *, network: str) -> None:
     """Put the bundle together, its manifest last."""
     images_step = work.needs["images"].directory
     index: _Index = json.loads((images_step / INDEX).read_text(encoding="utf-8"))
@@ -188,23 +195,21 @@ def _assemble(work: Work) -> None:
         shutil.copy2(_program(work, name), work.directory / "bin" / name)
     for name in index["files"]:
         shutil.copy2(images_step / name, work.directory / "images" / name)
-    text = string.Template(_own_text(NETWORK_MANIFEST)).substitute(image=index["network"])
+    text = string.Template(network).substitute(image=index["network"])
     (work.directory / bundle.NETWORK).write_text(text, encoding="utf-8")
     bundle.write(_manifest(work, index), work.directory)
 
 
 def _manifest(work: Work, index: _Index) -> bundle.Manifest:
     version = kubernetes.upstream_version(work.needs["source"].result)
+    packages = debian.candidate_versions(list(VERSIONED.values()))
     described = functools.partial(bundle.describe, work.directory)
     return bundle.Manifest.model_validate(
         {
             "format": bundle.FORMAT,
             "architecture": debian.release().architecture,
             "kubernetes_version": version,
-            "containerd_version": debian.candidate_version("containerd"),
-            "runc_version": debian.candidate_version("runc"),
-            "cni_version": debian.candidate_version("containernetworking-plugins"),
-            "etcd_version": debian.candidate_version("etcd-server"),
+            **{name: packages.get(package, "") for name, package in VERSIONED.items()},
             "image_repository": index["repository"],
             "pause_image": index["pause"],
             "verify_image": index["network"],
