@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ["GroupSpec", "invalid", "load"]
 
+# Deeper than any group, and far from where Python's own recursion ends.
+_MAX_DEPTH = 40
+
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 # Upstream's words where it has some, by the key that is missing.
@@ -102,26 +105,28 @@ def _read(path: Path) -> Any | Problem:  # noqa: ANN401 - JSON can be anything
     """Parse a file, or say why that cannot be done."""
     try:
         return json.loads(
-            path.read_text(encoding="utf-8"), object_pairs_hook=_Object.of, parse_constant=float
+            path.read_text(encoding="utf-8-sig"), object_pairs_hook=_Object.of, parse_constant=float
         )
     except FileNotFoundError:
         return Problem(str(path), "$", "there is no such file")
-    except (OSError, UnicodeDecodeError) as error:
-        return Problem(str(path), "$", f"cannot be read: {error}")
     except json.JSONDecodeError as error:
         place = f"line {error.lineno} column {error.colno}"
         return Problem(str(path), place, f"not valid JSON: {error.msg}")
-    except RecursionError:
-        return Problem(str(path), "$", "nested too deeply to be a group")
+    except (OSError, ValueError) as error:
+        return Problem(str(path), "$", f"cannot be read: {error}")
 
 
 def _documents(path: Path, problems: list[Problem]) -> Iterator[tuple[str, Any]]:
     """Yield the place and content of each group in a file."""
-    document = _read(path)
+    try:
+        document = _read(path)
+        repeated = list(_repeated(str(path), "$", document))
+    except RecursionError:
+        document, repeated = Problem(str(path), "$", "nested too deeply to be a group"), []
     if isinstance(document, Problem):
         problems.append(document)
         return
-    problems += _repeated(str(path), "$", document)
+    problems += repeated
     if not isinstance(document, list):
         yield "$", document
         return
@@ -131,16 +136,18 @@ def _documents(path: Path, problems: list[Problem]) -> Iterator[tuple[str, Any]]
         yield f"$[{index}]", entry
 
 
-def _repeated(file: str, place: str, value: object) -> Iterator[Problem]:
+def _repeated(file: str, place: str, value: object, depth: int = 0) -> Iterator[Problem]:
     """Find keys that were said twice: JSON would silently take the last."""
+    if depth > _MAX_DEPTH:
+        raise RecursionError
     if isinstance(value, _Object):
         for key in value.repeated:
             yield Problem(file, place + _step(key), f"key `{key}` is given more than once")
         for key, inner in value.items():
-            yield from _repeated(file, place + _step(key), inner)
+            yield from _repeated(file, place + _step(key), inner, depth + 1)
     elif isinstance(value, list):
         for index, inner in enumerate(value):
-            yield from _repeated(file, place + _step(index), inner)
+            yield from _repeated(file, place + _step(index), inner, depth + 1)
 
 
 def _group(path: Path, place: str, raw: object, problems: list[Problem]) -> GroupSpec | None:

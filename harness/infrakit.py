@@ -79,8 +79,15 @@ def _attachment_type(text: str) -> str:
     return text
 
 
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        _refuse(f"{text!r} holds a character that cannot be printed")
+    return text
+
+
 Address = Annotated[str, AfterValidator(_address)]
 Network = Annotated[str, AfterValidator(_network)]
+Text = Annotated[str, AfterValidator(_printable)]
 
 
 class Model(BaseModel):
@@ -92,9 +99,9 @@ class Model(BaseModel):
 class AddOnProperties(Model):
     """One of `KubeAddOns`. An empty path means the pinned manifest of a known name."""
 
-    name: str = Field(alias="Name", min_length=1)
+    name: Text = Field(alias="Name", min_length=1)
     type: Literal["network", "visualise"] = Field(alias="Type")
-    path: str = Field(alias="Path", default="")
+    path: Text = Field(alias="Path", default="")
 
     @model_validator(mode="after")
     def _known(self) -> Self:
@@ -122,11 +129,11 @@ class KubernetesProperties(Model):
     """
 
     attachments: dict[str, tuple[Attachment, ...]] = Field(alias="Attachments", default={})
-    init_script_template_url: str = Field(alias="InitScriptTemplateURL", default="")
+    init_script_template_url: Text = Field(alias="InitScriptTemplateURL", default="")
     join_ip: Annotated[str, AfterValidator(_join_address)] = Field(alias="KubeJoinIP")
     bind_port: int = Field(alias="KubeBindPort", default=6443, ge=1, le=65535)
     add_ons: tuple[AddOnProperties, ...] = Field(alias="KubeAddOns", default=())
-    cluster_id: Annotated[str, AfterValidator(_cluster_id)] = Field(alias="KubeClusterID")
+    cluster_id: Annotated[Text, AfterValidator(_cluster_id)] = Field(alias="KubeClusterID")
     skip_manager_validation: bool = Field(alias="SkipManagerValidation", default=False)
     control_plane: tuple[Address, ...] = Field(alias="ControlPlane", default=())
     pod_network: Network = Field(alias="PodNetwork", default="10.244.0.0/16")
@@ -149,7 +156,7 @@ class Flavor(Model):
 class VagrantProperties(Model):
     """Properties of the Vagrant instance plugin; no Box means the provider's own."""
 
-    box: str = Field(alias="Box", default="")
+    box: Text = Field(alias="Box", default="")
     cpus: int = Field(alias="CPUs", default=2, ge=1, le=64)
     # Upstream's 512 MiB is too little for kubeadm.
     memory_mib: int = Field(alias="Memory", default=2048, ge=256)
@@ -188,7 +195,7 @@ class GroupProperties(Model):
 class Group(Model):
     """A group: `{"ID", "Properties"}`, what InfraKit's group plugin takes."""
 
-    id: Annotated[str, AfterValidator(_group_id)] = Field(alias="ID")
+    id: Annotated[Text, AfterValidator(_group_id)] = Field(alias="ID")
     properties: GroupProperties = Field(alias="Properties")
 
 

@@ -22,6 +22,7 @@ TOKEN_PATTERN = re.compile(r"[a-z0-9]{6}\.[a-z0-9]{16}")
 TOKEN_TTL = "24h0m0s"  # noqa: S105 - kubeadm's own default, said aloud
 
 _VERSION = re.compile(r"v1\.(\d+)\.\d+\S*")
+_PLAIN = re.compile(r"[A-Za-z]{3}\S*")
 _SOCKET = "/run/containerd/containerd.sock"
 # https://kubernetes.io/docs/reference/config-api/: v1beta3 came with 1.22, v1beta4 with 1.31.
 _FIRST_V1BETA3 = 22
@@ -183,10 +184,20 @@ def _extra_args(plan: ClusterPlan, arguments: Mapping[str, str]) -> object:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes no anchors: two equal parts are two parts to a reader."""
+    """Writes no anchors (two equal parts are two parts to a reader) and quotes when in doubt."""
 
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ANN401, ARG002 - yaml's signature
         return True
+
+
+def _represent_text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
+    # Go's YAML takes more for numbers and truths than Python's: 1e3, 0.1e5 (which a token may
+    # look like), y, n. What begins with three letters is none of them.
+    style = None if _PLAIN.fullmatch(text) else "'"
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _represent_text)
 
 
 def _yaml(*documents: Mapping[str, Any]) -> str:

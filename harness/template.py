@@ -11,7 +11,7 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jinja2 import FileSystemLoader, StrictUndefined, TemplateError, TemplateNotFound, meta
+from jinja2 import FileSystemLoader, StrictUndefined, TemplateError, TemplateNotFound, nodes
 from jinja2.exceptions import TemplateSyntaxError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
@@ -80,28 +80,60 @@ def sources(template: Path) -> tuple[Path, ...]:
     Raises:
         InvalidInputError: For a missing file, a syntax error, or includes in a circle.
     """
+    if not template.is_file():
+        raise InvalidInputError([Problem(str(template), "line 1", "there is no such template")])
     found: dict[Path, None] = {}
-    _walk(template, template.parent, (), found)
+    _walk(template, _environment(template.parent), (), found)
     return tuple(found)
 
 
-def _walk(file: Path, folder: Path, above: tuple[Path, ...], found: dict[Path, None]) -> None:
-    if file in above:
-        circle = " → ".join(path.name for path in (*above, file))
-        raise InvalidInputError([Problem(str(above[-1]), "$", f"includes in a circle: {circle}")])
-    if file in found:
-        return
-    environment = _environment(folder)
-    name = file.relative_to(folder).as_posix()
-    try:
-        text, _, _ = FileSystemLoader(folder).get_source(environment, name)
-        tree = environment.parse(text, name, str(file))
-    except (TemplateNotFound, UnicodeDecodeError, TemplateSyntaxError) as error:
-        raise InvalidInputError([_problem(error, above[-1] if above else file)]) from error
+def _walk(
+    file: Path,
+    environment: ImmutableSandboxedEnvironment,
+    above: tuple[Path, ...],
+    found: dict[Path, None],
+) -> None:
     found[file] = None
-    for included in meta.find_referenced_templates(tree):
-        if included is not None:
-            _walk(folder / included, folder, (*above, file), found)
+    folder = (above or (file,))[0].parent
+    try:
+        tree = environment.parse(file.read_text(encoding="utf-8"), file.name, str(file))
+    except (OSError, UnicodeDecodeError, TemplateSyntaxError) as error:
+        raise InvalidInputError([_problem(error, file)]) from error
+    for node in tree.find_all((nodes.Include, nodes.Extends, nodes.Import, nodes.FromImport)):
+        name = _constant_name(node)
+        if name is None:
+            continue
+        included = folder / name
+        place = f"line {node.lineno}"
+        if included in (*above, file):
+            circle = " → ".join(path.name for path in (*above, file, included))
+            raise InvalidInputError([Problem(str(file), place, f"includes go round: {circle}")])
+        if not _exists(environment, name):
+            message = f"there is no file `{name}` to include in {folder}"
+            raise InvalidInputError([Problem(str(file), place, message)])
+        if included not in found:
+            _walk(included, environment, (*above, file), found)
+
+
+def _constant_name(node: nodes.Node) -> str | None:
+    """Return the file that a node includes, unless only rendering can tell."""
+    if getattr(node, "ignore_missing", False):
+        return None
+    named = getattr(node, "template", None)
+    if isinstance(named, nodes.Const) and isinstance(named.value, str):
+        return named.value
+    return None
+
+
+def _exists(environment: ImmutableSandboxedEnvironment, name: str) -> bool:
+    # Asked of the loader, because it refuses what lies outside the template's folder.
+    try:
+        environment.get_template(name)
+    except TemplateNotFound:
+        return False
+    except TemplateSyntaxError:
+        return True
+    return True
 
 
 def _environment(folder: Path) -> ImmutableSandboxedEnvironment:
@@ -111,6 +143,9 @@ def _environment(folder: Path) -> ImmutableSandboxedEnvironment:
         loader=FileSystemLoader(folder),
         undefined=StrictUndefined,
         autoescape=False,  # scripts, not HTML: values go through sh or ruby
+        # Upstream's comments; Jinja's own begin as the length of a shell array does: ${#names[@]}
+        comment_start_string="{{/*",
+        comment_end_string="*/}}",
         keep_trailing_newline=True,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -122,7 +157,7 @@ def _environment(folder: Path) -> ImmutableSandboxedEnvironment:
 def _problem(error: Exception, template: Path) -> Problem:
     file, line = _place(error, template)
     if isinstance(error, TemplateNotFound):
-        return Problem(file, line, f"there is no file `{error.name}` to include beside it")
+        return Problem(file, line, f"there is no file `{error.name}` to include")
     return Problem(file, line, str(error) or type(error).__name__)
 
 

@@ -178,7 +178,11 @@ def between(groups: Sequence[GroupSpec]) -> Iterator[Problem]:
             f"one control plane for now: group `{managers[0].id}` in {managers[0].file} is "
             "the manager group already",
         )
-    yield from _same_ids(groups)
+    repeated = list(_same_ids(groups))
+    if repeated:
+        # Whose addresses are whose cannot be told then.
+        yield from repeated
+        return
     yield from _same_cluster(groups)
     yield from _allocated(groups)
     if managers:
@@ -244,5 +248,5 @@ def _join_address(manager: GroupSpec, groups: Sequence[GroupSpec]) -> Iterator[P
         yield manager.problem(
             f"{_FLAVOR}.KubeJoinIP",
             f"{manager.flavor.join_ip} is not an address of the manager group `{manager.id}`, "
-            f"whose addresses are {', '.join(own)}",
+            f"whose addresses are {', '.join(own)}; list it in the group's LogicalIDs",
         )

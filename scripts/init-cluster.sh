@@ -1,4 +1,5 @@
 # kubeadm init, once: a finished cluster is left alone, a half-made one is made again.
+{% include "reset-kubernetes.sh" %}
 export KUBECONFIG=/etc/kubernetes/admin.conf
 initialised=$state/initialised
 
@@ -12,26 +13,35 @@ reset_keeping_ca() {
     kept=$(mktemp --directory)
     cp /etc/kubernetes/pki/ca.crt /etc/kubernetes/pki/ca.key "$kept"
     waiting 'clearing away a half-made control plane'
-    kubeadm reset --force --cri-socket={{ cri_socket | sh }}
+    reset_kubernetes
     install -d -m 0755 /etc/kubernetes/pki
     install -m 0644 "$kept/ca.crt" /etc/kubernetes/pki/ca.crt
     install -m 0600 "$kept/ca.key" /etc/kubernetes/pki/ca.key
     rm -rf "$kept"
 }
 
+half_made() {
+    [[ -e $KUBECONFIG || -e /etc/kubernetes/kubelet.conf || -e /var/lib/kubelet/config.yaml ||
+        -e /etc/kubernetes/manifests/kube-apiserver.yaml || -d /var/lib/etcd/member ]]
+}
+
 run_init() {
-    if [[ -e $KUBECONFIG || -d /etc/kubernetes/manifests || -d /var/lib/etcd/member ]]; then
+    # --skip-token-print: the journal keeps what kubeadm prints.
+    local flags=(--config=/etc/kubernetes/kubeadm.yaml --skip-token-print)
+{% if skipped_phases %}
+    local skipped={{ skipped_phases | join(',') | sh }}
+    flags+=("--skip-phases=$skipped")
+{% endif %}
+{% if ignored_preflight_errors %}
+    local ignored={{ ignored_preflight_errors | join(',') | sh }}
+    flags+=("--ignore-preflight-errors=$ignored")
+{% endif %}
+    if half_made; then
         reset_keeping_ca
     fi
-    install -d -m 0755 /etc/kubernetes
-    # Made 0600 before the token is in it.
-    install -m 0600 /dev/null /etc/kubernetes/kubeadm.yaml
-    cat > /etc/kubernetes/kubeadm.yaml << 'KUBEADM_CONFIG'
-{{ kubeadm_config }}KUBEADM_CONFIG
+{% include "write-kubeadm-config.sh" %}
     waiting 'kubeadm init'
-{% set skipped = ([] if supply.has_crictl else ['preflight']) + ([] if supply.has_dns else ['addon/coredns']) %}
-    # Its output would hold the token, and the journal keeps output.
-    kubeadm init --config=/etc/kubernetes/kubeadm.yaml --skip-token-print{{ (' --skip-phases=' ~ skipped | join(',')) if skipped else '' }}{{ '' if traits.can_write_sysctls or not supply.has_crictl else ' --ignore-preflight-errors=SystemVerification,FileContent--proc-sys-net-bridge-bridge-nf-call-iptables,Swap' }}
+    kubeadm init "${flags[@]}"
     touch "$initialised"
 }
 
@@ -39,7 +49,7 @@ if [[ -e $initialised && -e $KUBECONFIG ]]; then
     # Finished before, and perhaps just booted: never reset what may hold somebody's work.
     systemctl enable --now kubelet
     waiting 'the API server does not answer yet'
-    retry 300 api_answers || fail 'the API server of this finished control plane does not answer'
+    retry 60 api_answers || fail 'the API server of this finished control plane does not answer'
 else
     run_init
 fi

@@ -1,4 +1,5 @@
 # kubeadm join, once: a joined worker is left alone, a half-joined one joins again.
+{% include "reset-kubernetes.sh" %}
 control_plane=https://{{ KUBE_JOIN_IP | sh }}:{{ BIND_PORT | sh }}
 cluster_info=$control_plane/api/v1/namespaces/kube-public/configmaps/cluster-info
 ca_file=$state/ca.crt
@@ -21,21 +22,31 @@ wait_for_control_plane() {
     fail "no join within 600 s: $(cat "$state/reason")"
 }
 
+half_made() {
+    [[ -e /etc/kubernetes/bootstrap-kubelet.conf || -e /etc/kubernetes/pki/ca.crt ||
+        -e /var/lib/kubelet/config.yaml ]]
+}
+
 run_join() {
-    if [[ -e /etc/kubernetes/bootstrap-kubelet.conf || -e /etc/kubernetes/pki/ca.crt ]]; then
+    local flags=(--config=/etc/kubernetes/kubeadm.yaml)
+{% if skipped_phases %}
+    local skipped={{ skipped_phases | join(',') | sh }}
+    flags+=("--skip-phases=$skipped")
+{% endif %}
+{% if ignored_preflight_errors %}
+    local ignored={{ ignored_preflight_errors | join(',') | sh }}
+    flags+=("--ignore-preflight-errors=$ignored")
+{% endif %}
+    if half_made; then
         waiting 'clearing away a half-made join'
-        kubeadm reset --force --cri-socket={{ cri_socket | sh }}
+        reset_kubernetes
     fi
     # Not in /etc/kubernetes/pki: there kubeadm would take it for the trace of another join.
     printf '%s' {{ ca_certificate | sh }} > "$ca_file"
     wait_for_control_plane
-    install -d -m 0755 /etc/kubernetes
-    # Made 0600 before the token is in it.
-    install -m 0600 /dev/null /etc/kubernetes/kubeadm.yaml
-    cat > /etc/kubernetes/kubeadm.yaml << 'KUBEADM_CONFIG'
-{{ kubeadm_config }}KUBEADM_CONFIG
+{% include "write-kubeadm-config.sh" %}
     waiting 'kubeadm join'
-    kubeadm join --config=/etc/kubernetes/kubeadm.yaml{{ '' if supply.has_crictl else ' --skip-phases=preflight' }}{{ '' if traits.can_write_sysctls or not supply.has_crictl else ' --ignore-preflight-errors=SystemVerification,FileContent--proc-sys-net-bridge-bridge-nf-call-iptables,Swap' }}
+    kubeadm join "${flags[@]}"
 }
 
 if [[ -e /etc/kubernetes/kubelet.conf ]]; then

@@ -30,7 +30,6 @@ retry() {
     shift
     for ((attempt = 1; attempt < attempts; attempt++)); do
         "$@" && return
-        waiting "attempt $((attempt + 1)) of $attempts: $1"
         sleep 1
     done
     "$@"

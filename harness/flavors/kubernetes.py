@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from harness import kubeadm, template
-from harness.errors import InvalidInputError
+from harness.errors import InvalidInputError, Problem
 from harness.groups import invalid
 from harness.infrakit import KubernetesProperties
 from harness.spec import Role
@@ -72,10 +72,30 @@ def _context(plan: ClusterPlan, machine: MachinePlan, secrets: ClusterSecrets) -
         "traits": plan.traits,
         "add_ons": [_manifest(plan, add_on) for add_on in plan.add_ons],
         "cri_socket": kubeadm.cri_socket(plan.supply.kubernetes_version),
+        "skipped_phases": _skipped_phases(plan, bootstraps=bootstraps),
+        "ignored_preflight_errors": _ignored_preflight_errors(plan),
         "kubeadm_config": config(plan, machine, secrets),
         "ca_certificate": secrets.ca_certificate,
         "token_id": secrets.token.partition(".")[0],
     }
+
+
+def _skipped_phases(plan: ClusterPlan, *, bootstraps: bool) -> list[str]:
+    phases = [] if plan.supply.has_crictl else ["preflight"]
+    if bootstraps and not plan.supply.has_dns:
+        phases.append("addon/coredns")
+    return phases
+
+
+def _ignored_preflight_errors(plan: ClusterPlan) -> tuple[str, ...]:
+    """Return the checks that a system container cannot pass and does not need to."""
+    if plan.traits.can_write_sysctls or not plan.supply.has_crictl:
+        return ()
+    return (
+        "SystemVerification",
+        "FileContent--proc-sys-net-bridge-bridge-nf-call-iptables",
+        "Swap",
+    )
 
 
 def _last_path(add_ons: tuple[AddOn, ...], kind: str) -> str:
@@ -89,7 +109,7 @@ def _manifest(plan: ClusterPlan, add_on: AddOn) -> dict[str, str]:
     if not source:
         source = plan.supply.network_manifest
     elif not source.startswith(("http://", "https://")):
-        source = Path(source).read_text(encoding="utf-8")
+        source = _read_manifest(Path(source))
     is_url = source.startswith(("http://", "https://"))
     return {
         "name": add_on.name,
@@ -97,3 +117,10 @@ def _manifest(plan: ClusterPlan, add_on: AddOn) -> dict[str, str]:
         "url": source if is_url else "",
         "text": "" if is_url else source,
     }
+
+
+def _read_manifest(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInputError([Problem(str(file), "$", f"cannot be read: {error}")]) from error
