@@ -14,7 +14,7 @@ from harness.errors import CommandError
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from harness.events import Event
 
@@ -87,7 +87,31 @@ class Result:
 
 
 class Network(Protocol):
-    """Where a cluster's machines can be reached from. Must not know who uses it."""
+    """Where a cluster's machines live and can be reached from. Must not know who uses it."""
+
+    def create(self) -> None:
+        """Make it, or what is missing of it.
+
+        Raises:
+            HostError: If this host does not allow it.
+        """
+        ...
+
+    def discard(self, names: Sequence[str]) -> None:
+        """Remove half-made machines of these names, which the provider does not know."""
+        ...
+
+    def remove(self) -> None:
+        """Remove it with all that is in it, whether the provider knows of it or not.
+
+        Raises:
+            HostError: If something is still there afterwards; names it.
+        """
+        ...
+
+    def leftovers(self) -> list[str]:
+        """Name what of the cluster is on this host, machines and network alike."""
+        ...
 
     def enter(self, argv: Sequence[str]) -> list[str]:
         """Return `argv` changed so that it runs inside this network."""
@@ -203,12 +227,4 @@ class Reporter(Protocol):
 
     def close(self) -> None:
         """Flush and give the terminal back."""
-        ...
-
-
-class Flavor(Protocol):
-    """Turns a group and an instance into its init script."""
-
-    def validate(self, properties: Mapping[str, Any]) -> None:
-        """Check what the group says, raising `InvalidInputError`."""
         ...

@@ -76,6 +76,21 @@ class Supply:
     network_manifest: str
 
 
+ONLINE_SUPPLY = Supply(
+    source="packages",
+    kubernetes_version="v1.31.4",
+    image_repository="registry.k8s.io",
+    pause_image="registry.k8s.io/pause:3.10",
+    verify_image="docker.io/library/busybox:1.36",
+    has_dns=True,
+    has_crictl=True,
+    network_manifest=(
+        "https://github.com/flannel-io/flannel/releases/download/v0.26.1/kube-flannel.yml"
+    ),
+)
+"""For machines that reach the network: upstream's own packages, images and flannel."""
+
+
 @dataclass(frozen=True, slots=True)
 class Traits:
     """What the machines of this host can and cannot do; detected, never assumed.

@@ -1,0 +1,177 @@
+"""The composition root: the one place that knows every part and puts them together."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harness import doctor, groups, plan, render
+from harness.errors import HostError, UsageError
+from harness.host_network import HostNetwork
+from harness.interfaces import Endpoint
+from harness.kubectl import KubectlOnManager
+from harness.lab import box, bundle, traits
+from harness.lab.network import BRIDGE, LabNetwork
+from harness.orchestrator import Cluster
+from harness.spec import ONLINE_SUPPLY, ProviderName, Supply, Traits
+from harness.workspace import Workspace, clusters, state_dir
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from harness.interfaces import Network, Transport
+    from harness.spec import ClusterPlan, ClusterSecrets
+
+# Debian's own, published for libvirt and VirtualBox alike.
+VIRTUAL_MACHINE_BOX = "debian/bookworm64"
+SSH_PORT = 22
+SSH_USER = "vagrant"
+CONNECT_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """What group files ask for on this host.
+
+    Attributes:
+        plan: The decided cluster.
+        reason: Why this provider, in one sentence.
+    """
+
+    plan: ClusterPlan
+    reason: str
+
+
+def resolve(files: Sequence[Path], provider: str) -> Resolved:
+    """Decide the cluster that group files ask for.
+
+    Args:
+        files: Group files.
+        provider: A provider's name, or ``auto``.
+
+    Raises:
+        InvalidInputError: With every problem of groups and templates.
+    """
+    asked = groups.load(files)
+    name, reason = doctor.choose_provider(provider)
+    supply, machine_traits, default_box = _means(name)
+    decided = plan.resolve(
+        asked, provider=name, supply=supply, traits=machine_traits, default_box=default_box
+    )
+    render.check(decided)
+    return Resolved(decided, reason)
+
+
+def _means(provider: ProviderName) -> tuple[Supply, Traits, str]:
+    if provider is not ProviderName.LXC:
+        return ONLINE_SUPPLY, Traits(), VIRTUAL_MACHINE_BOX
+    with contextlib.suppress(HostError):
+        lab_bundle = bundle.load(bundle.default_path())
+        return lab_bundle.supply(), traits.detect(), box.box_name(lab_bundle)
+    # Enough to validate and to look at; `up` asks for the bundle before it begins.
+    return ONLINE_SUPPLY, traits.detect(), box.NAME
+
+
+def planned(files: Sequence[Path], provider: str) -> Cluster:
+    """Return the cluster that group files ask for, whether it exists or not."""
+    return _cluster(resolve(files, provider).plan)
+
+
+def recorded(name: str) -> Cluster:
+    """Return a cluster that was begun on this host.
+
+    Raises:
+        UsageError: If there is none of this name.
+    """
+    decided = Workspace.of(name).load_plan()
+    if decided is None:
+        known = ", ".join(clusters(state_dir())) or "none"
+        raise UsageError(
+            f"There is no cluster `{name}` here.",
+            hint=f"Known clusters: {known}. `harness up` begins one.",
+        )
+    return _cluster(decided)
+
+
+def _cluster(decided: ClusterPlan) -> Cluster:
+    from harness.providers.vagrant import VagrantProvider  # noqa: PLC0415
+
+    workspace = Workspace.of(decided.cluster)
+    in_lab = decided.provider is ProviderName.LXC
+    network: Network = LabNetwork.of(decided) if in_lab else HostNetwork()
+    environment: Mapping[str, str] = box.vagrant_environment() if in_lab else {}
+    connections = Connections(decided, workspace, network)
+    return Cluster(
+        plan=decided,
+        workspace=workspace,
+        provider=VagrantProvider(
+            workspace.vagrant_dir,
+            env=environment,
+            network=network,
+            names=decided.names,
+            logs=workspace.logs_dir,
+            provider=decided.provider,
+        ),
+        network=network,
+        transport=connections.to,
+        api=KubectlOnManager(lambda: connections.to(decided.manager.name)),
+        vagrantfile=lambda secrets: _vagrantfile(decided, workspace, secrets),
+        check_host=lambda: doctor.require(decided.provider),
+        close=connections.close,
+    )
+
+
+def _vagrantfile(decided: ClusterPlan, workspace: Workspace, secrets: ClusterSecrets) -> str:
+    home = box.vagrant_home() if decided.provider is ProviderName.LXC else doctor.vagrant_home()
+    settings = render.VagrantSettings(
+        private_key=workspace.ssh_key,
+        insecure_key=home / "insecure_private_key",
+        public_key=secrets.ssh_public_key,
+        bridge=BRIDGE,
+        libvirt_driver="kvm" if doctor.kvm_works() else "qemu",
+    )
+    return render.vagrantfile(decided, settings)
+
+
+class Connections:
+    """One SSH transport per machine, made when it is first asked for."""
+
+    def __init__(self, decided: ClusterPlan, workspace: Workspace, network: Network) -> None:
+        self._plan = decided
+        self._workspace = workspace
+        self._network = network
+        self._open: dict[str, Transport] = {}
+
+    def to(self, name: str) -> Transport:
+        """Return the transport of a machine.
+
+        Raises:
+            UsageError: If the plan has no such machine.
+        """
+        if name not in self._open:
+            from harness.transports.ssh import SshTransport  # noqa: PLC0415 - 0.3 s
+
+            # The planned address: it is the machine's, whoever the provider is, and asking
+            # Vagrant for it takes 2 s.
+            endpoint = Endpoint(
+                name=name,
+                address=self._plan.machine(name).address,
+                port=SSH_PORT,
+                user=SSH_USER,
+                private_key=self._workspace.ssh_key.read_text(),
+            )
+            self._open[name] = SshTransport(
+                endpoint,
+                network=self._network,
+                known_hosts=self._workspace.known_hosts,
+                connect_timeout=CONNECT_SECONDS,
+            )
+        return self._open[name]
+
+    def close(self) -> None:
+        """Close every connection that was made."""
+        for transport in self._open.values():
+            transport.close()
+        self._open.clear()

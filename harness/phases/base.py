@@ -1,0 +1,123 @@
+"""What a phase is, and what all phases are given to work with."""
+
+from __future__ import annotations
+
+import contextlib
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harness import process, wait
+from harness.errors import HarnessError
+from harness.events import MachineProgress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from harness.events import Event
+    from harness.interfaces import ClusterAPI, Network, Provider, Transport
+    from harness.spec import ClusterPlan, ClusterSecrets, MachinePlan
+    from harness.wait import Deadline
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The parts that phases work with, handed in by `cli`.
+
+    Attributes:
+        plan: What shall be.
+        secrets: What the machines trust each other by.
+        scripts: Machine name → its rendered init script.
+        provider: Makes machines.
+        network: Where they live.
+        transport: Machine name → how to run commands there; cached, one thread per machine.
+        api: The cluster's API server.
+        check_host: Raises HostError if this host cannot do it.
+        report: Takes events.
+    """
+
+    plan: ClusterPlan
+    secrets: ClusterSecrets
+    scripts: dict[str, str]
+    provider: Provider
+    network: Network
+    transport: Callable[[str], Transport]
+    api: ClusterAPI
+    check_host: Callable[[], None]
+    report: Callable[[Event], None]
+
+    def on_all(
+        self, machines: Iterable[MachinePlan], phase: str, work: Callable[[MachinePlan], None]
+    ) -> None:
+        """Do something on several machines at once and collect every outcome.
+
+        Raises:
+            HarnessError: What one machine raised, if it was the only one.
+            ExceptionGroup: What several raised.
+        """
+        chosen = list(machines)
+
+        def one(machine: MachinePlan) -> None:
+            work(machine)
+            self.report(MachineProgress(machine.name, phase, "", done=True))
+
+        with ThreadPoolExecutor(max_workers=max(1, len(chosen))) as pool:
+            futures = [pool.submit(one, machine) for machine in chosen]
+            try:
+                errors = [error for future in futures if (error := future.exception())]
+            except BaseException:
+                process.stop_all()  # the pool waits for its threads, and they for machines
+                raise
+        if len(errors) == 1:
+            raise errors[0]
+        if errors:
+            raise BaseExceptionGroup(f"{phase} failed on {len(errors)} machines", errors)
+
+    def until(
+        self,
+        condition: Callable[[], str | None],
+        *,
+        deadline: Deadline,
+        phase: str,
+        machine: str,
+        what: str,
+        interval: float = 0.5,
+    ) -> None:
+        """Wait on one machine, telling the live reason.
+
+        Raises:
+            WaitTimeout: With the last reason.
+        """
+        wait.until(
+            condition,
+            timeout=deadline.remaining,
+            interval=interval,
+            what=what,
+            on_reason=lambda reason: self.report(MachineProgress(machine, phase, reason)),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """One timed, idempotent, named step of bring-up.
+
+    Attributes:
+        name: One of kubeadm's own words where it has one.
+        timeout_seconds: Its own limit.
+        run: Does it, or finds it done; returns a short note for the report.
+        diagnose: Says, after a failure, what the machines know about its cause.
+    """
+
+    name: str
+    timeout_seconds: float
+    run: Callable[[Site, Deadline], str]
+    diagnose: Callable[[Site], str] = lambda _: ""
+
+
+def journal_tail(site: Site, machine: str, unit: str, lines: int = 8) -> str:
+    """Return the last lines of a unit's journal, or why they cannot be had."""
+    argv = ["journalctl", "--unit", unit, "--no-pager", "--output=cat", "--lines", str(lines)]
+    with contextlib.suppress(HarnessError):
+        text = site.transport(machine).run(argv, timeout=10, sudo=True).stdout.strip()
+        return f"{machine}, last lines of {unit}:\n{text}"
+    return f"{machine}: its journal of {unit} cannot be had"

@@ -1,0 +1,98 @@
+"""ready: every planned node, and no other, is Ready at its planned address."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from harness import wait
+from harness.errors import NotReadyError, TransportError
+from harness.events import MachineProgress
+from harness.phases.base import Phase
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from harness.phases.base import Site
+    from harness.spec import ClusterPlan
+    from harness.wait import Deadline
+
+NAME = "ready"
+# A node that answers once may be on its way out; three good answers in a row count.
+POLLS_IN_A_ROW = 3
+INTERVAL_SECONDS = 0.5
+
+
+def reasons(plan: ClusterPlan, nodes: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Say why planned nodes are not as they should be; empty if all is well.
+
+    Args:
+        plan: What shall be.
+        nodes: Items of `kubectl get nodes -o json`.
+
+    Returns:
+        Node name → why not, for every planned node that is not Ready or has another
+        InternalIP than planned, and for every node that nobody planned.
+    """
+    found = {node["metadata"]["name"]: node for node in nodes}
+    why: dict[str, str] = {}
+    for machine in plan.machines:
+        node = found.pop(machine.name, None)
+        reason = "has not registered" if node is None else _why_not(node, machine.address)
+        if reason:
+            why[machine.name] = reason
+    return why | dict.fromkeys(found, "is not a node of this plan")
+
+
+def _why_not(node: Mapping[str, Any], address: str) -> str:
+    addresses = [
+        entry["address"]
+        for entry in node["status"].get("addresses", ())
+        if entry["type"] == "InternalIP"
+    ]
+    if addresses != [address]:
+        return f"has InternalIP {', '.join(addresses) or 'none'} instead of {address}"
+    if "deletionTimestamp" in node["metadata"]:
+        return "is being deleted"
+    for condition in node["status"].get("conditions", ()):
+        if condition["type"] == "Ready":
+            if condition["status"] == "True":
+                return ""
+            return f"{condition.get('reason', '')}: {condition.get('message', '')}"
+    return "has no Ready condition yet"
+
+
+def _run(site: Site, deadline: Deadline) -> str:
+    polls = 0
+    last: dict[str, str] = {}
+
+    def condition() -> str | None:
+        nonlocal polls, last
+        try:
+            last = reasons(site.plan, site.api.get("nodes"))
+        except TransportError as error:
+            polls = 0
+            return error.message
+        for machine in site.plan.machines:
+            reason = last.get(machine.name, "")
+            site.report(MachineProgress(machine.name, NAME, reason, done=not reason))
+        if last:
+            polls = 0
+            return "; ".join(f"{name} {reason}" for name, reason in last.items())
+        polls += 1
+        return None if polls >= POLLS_IN_A_ROW else f"Ready {polls} times in a row"
+
+    try:
+        wait.until(
+            condition,
+            timeout=deadline.remaining,
+            interval=INTERVAL_SECONDS,
+            what="every planned node Ready",
+        )
+    except wait.WaitTimeout as error:
+        raise NotReadyError(
+            error.message, hint="`harness logs` collects what the machines know."
+        ) from error
+    return f"{len(site.plan.machines)} nodes"
+
+
+PHASE = Phase(NAME, timeout_seconds=300, run=_run)

@@ -1,0 +1,148 @@
+"""The init script on a machine: put there, started as a systemd unit, watched over SSH.
+
+A unit, so that a lost connection does not kill kubeadm half way. The script marks its
+sections in a file; each phase waits for the section of its name to be over.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harness.errors import PhaseError
+from harness.phases.base import journal_tail
+
+if TYPE_CHECKING:
+    from harness.interfaces import Transport
+    from harness.phases.base import Site
+    from harness.spec import MachinePlan
+    from harness.wait import Deadline
+
+UNIT = "harness-init"
+FOLDER = "/var/lib/harness"
+SCRIPT = f"{FOLDER}/init.sh"
+DONE = "done"
+COMMAND_SECONDS = 30.0
+# One round trip says it all; nothing here needs root.
+OBSERVE = f"""
+systemctl show {UNIT} --property=ActiveState,Result,ExecMainStatus
+cat {FOLDER}/digest 2>/dev/null || echo none
+cat {FOLDER}/reason 2>/dev/null || echo
+cat {FOLDER}/sections 2>/dev/null || true
+"""
+# A unit that ended, well or badly, keeps its name until it is reset.
+START = f"""
+set -eu
+systemctl stop {UNIT} 2>/dev/null || true
+systemctl reset-failed {UNIT} 2>/dev/null || true
+rm -f {FOLDER}/sections {FOLDER}/reason
+echo "$1" > {FOLDER}/digest
+systemd-run --quiet --unit={UNIT} --remain-after-exit --collect /bin/bash {SCRIPT}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a machine's init script is.
+
+    Attributes:
+        active: systemd's ActiveState of its unit; ``inactive`` where there is none.
+        failed: Whether it ended with an error.
+        digest: Of the script that was started last.
+        reason: What it waits for, in its own words.
+        sections: (seconds since the epoch, section), in order.
+    """
+
+    active: str
+    failed: bool
+    digest: str
+    reason: str
+    sections: tuple[tuple[float, str], ...]
+
+    @property
+    def section(self) -> str:
+        """The section that it is in; empty before the first."""
+        return self.sections[-1][1] if self.sections else ""
+
+    def is_past(self, section: str) -> bool:
+        """Whether this section is over: a later one has begun."""
+        names = [name for _, name in self.sections]
+        return section in names[:-1] or self.section == DONE
+
+
+def digest(script: str) -> str:
+    """Identify a rendered script."""
+    return hashlib.sha256(script.encode()).hexdigest()
+
+
+def observe(transport: Transport) -> Progress:
+    """Look at the script of a machine.
+
+    Raises:
+        TransportError: If the machine cannot be asked.
+    """
+    text = transport.run(["sh", "-c", OBSERVE], timeout=COMMAND_SECONDS).check().stdout
+    return parse(text)
+
+
+def parse(text: str) -> Progress:
+    """Read what `OBSERVE` prints."""
+    lines = text.splitlines()
+    properties = dict(line.split("=", 1) for line in lines if "=" in line.split(" ", 1)[0])
+    rest = lines[len(properties) :]
+    marks = [line.split(" ", 1) for line in rest[2:]]
+    return Progress(
+        active=properties.get("ActiveState", "inactive"),
+        failed=properties.get("Result", "success") != "success",
+        digest=rest[0] if rest else "none",
+        reason=rest[1] if len(rest) > 1 else "",
+        sections=tuple((float(mark[0]), mark[1]) for mark in marks if len(mark) == 2),  # noqa: PLR2004
+    )
+
+
+def start(site: Site, machine: MachinePlan) -> None:
+    """Put a machine's script there and start it, unless that very script runs or has run."""
+    transport = site.transport(machine.name)
+    script = site.scripts[machine.name]
+    progress = observe(transport)
+    same = progress.digest == digest(script)
+    if same and (progress.section == DONE or progress.active in {"active", "activating"}):
+        return
+    transport.put(script.encode(), SCRIPT, mode=0o600, timeout=COMMAND_SECONDS)
+    argv = ["sh", "-c", START, "start", digest(script)]
+    transport.run(argv, timeout=COMMAND_SECONDS, sudo=True).check()
+
+
+def wait_past(
+    site: Site, machine: MachinePlan, section: str, *, deadline: Deadline, interval: float = 0.5
+) -> None:
+    """Wait until a section of a machine's script is over.
+
+    Raises:
+        PhaseError: If the script failed.
+        WaitTimeout: With the script's own reason.
+    """
+    transport = site.transport(machine.name)
+
+    def condition() -> str | None:
+        progress = observe(transport)
+        if progress.is_past(section):
+            return None
+        if progress.failed or progress.active in {"failed", "inactive"}:
+            where = progress.section or "its beginning"
+            raise PhaseError(
+                f"{machine.name}: the init script failed in section {where}: "
+                f"{progress.reason or 'it gave no reason'}",
+                hint=journal_tail(site, machine.name, UNIT),
+            )
+        return progress.reason or f"in section {progress.section or '(starting)'}"
+
+    site.until(
+        condition,
+        deadline=deadline,
+        phase=section,
+        machine=machine.name,
+        what=f"{machine.name}: section `{section}` of its init script",
+        interval=interval,
+    )

@@ -1,0 +1,224 @@
+"""The workspace: what one cluster needs to remember on disk, and the lock that guards it.
+
+It keeps inputs, the plan, keys, logs and timings, and never a copy of machine state:
+Vagrant knows which machines exist, the API server knows which nodes are Ready.
+
+    <state>/clusters/<cluster>/
+        plan.json  content-hash  completed  timings.json  known_hosts  kubeconfig  forward.json
+        secrets/   token  ca.crt  ca.key  id_ed25519  id_ed25519.pub      (0700, files 0600)
+        vagrant/   Vagrantfile  .vagrant/
+        logs/      vagrant.log  <machine>.log  events.jsonl
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import filelock
+import platformdirs
+from pydantic import TypeAdapter
+
+from harness import pki
+from harness.errors import ClusterHeldError
+from harness.spec import ClusterPlan, ClusterSecrets
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PRIVATE_FILE = 0o600
+PRIVATE_FOLDER = 0o700
+
+_PLAN = TypeAdapter(ClusterPlan)
+
+
+def state_dir() -> Path:
+    """Return where clusters are remembered: HARNESS_STATE_DIR, or the user's state folder."""
+    if chosen := os.environ.get("HARNESS_STATE_DIR"):
+        return Path(chosen).expanduser().absolute()
+    return platformdirs.user_state_path("harness")
+
+
+def clusters(state: Path) -> tuple[str, ...]:
+    """Return the names of the clusters that have a workspace, sorted."""
+    folder = state / "clusters"
+    if not folder.is_dir():
+        return ()
+    return tuple(sorted(entry.name for entry in folder.iterdir() if entry.is_dir()))
+
+
+def write_atomically(path: Path, content: str, *, mode: int = 0o644) -> None:
+    """Write a file so that a reader, or a crash, sees the old or the new text and no other."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    part.chmod(mode)
+    part.replace(path)
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """One cluster's folder.
+
+    Attributes:
+        root: The folder; it need not exist yet.
+        cluster: KubeClusterID.
+    """
+
+    root: Path
+    cluster: str
+
+    @classmethod
+    def of(cls, cluster: str, *, state: Path | None = None) -> Workspace:
+        """Return the workspace of a cluster, whether it exists or not."""
+        return cls((state or state_dir()) / "clusters" / cluster, cluster)
+
+    @property
+    def vagrant_dir(self) -> Path:
+        """Where the Vagrantfile and Vagrant's own records are."""
+        return self.root / "vagrant"
+
+    @property
+    def logs_dir(self) -> Path:
+        """Where everything that was printed by anything is."""
+        return self.root / "logs"
+
+    @property
+    def secrets_dir(self) -> Path:
+        """Where keys are."""
+        return self.root / "secrets"
+
+    @property
+    def ssh_key(self) -> Path:
+        """The cluster's own private key."""
+        return self.secrets_dir / "id_ed25519"
+
+    @property
+    def known_hosts(self) -> Path:
+        """Host keys of this cluster's machines, trusted on first use."""
+        return self.root / "known_hosts"
+
+    @property
+    def kubeconfig(self) -> Path:
+        """The administrator's configuration, as kubeadm wrote it."""
+        return self.root / "kubeconfig"
+
+    @property
+    def exists(self) -> bool:
+        """Whether this cluster was ever planned here and not removed since."""
+        return (self.root / "plan.json").is_file()
+
+    def save_plan(self, plan: ClusterPlan, *, vagrantfile: str, content_hash: str) -> None:
+        """Record what is about to be created, before anything is."""
+        self.logs_dir.mkdir(parents=True, exist_ok=True)
+        write_atomically(self.vagrant_dir / "Vagrantfile", vagrantfile)
+        write_atomically(self.root / "content-hash", content_hash + "\n")
+        write_atomically(self.root / "plan.json", _PLAN.dump_json(plan, indent=2).decode())
+
+    def load_plan(self) -> ClusterPlan | None:
+        """Return the recorded plan, or None if there is none."""
+        if not self.exists:
+            return None
+        return _PLAN.validate_json((self.root / "plan.json").read_bytes())
+
+    @property
+    def content_hash(self) -> str:
+        """Of the recorded plan and the sources it was rendered from; empty if none is."""
+        path = self.root / "content-hash"
+        return path.read_text().strip() if path.is_file() else ""
+
+    def mark_completed(self) -> None:
+        """Record that everything in the recorded plan was done."""
+        write_atomically(self.root / "completed", self.content_hash + "\n")
+
+    @property
+    def completed(self) -> bool:
+        """Whether the recorded plan, and no other, was brought up to its end."""
+        path = self.root / "completed"
+        return path.is_file() and path.read_text().strip() == self.content_hash
+
+    @property
+    def last_phase(self) -> str:
+        """Name the phase that the last run came to; empty before the first."""
+        path = self.root / "timings.json"
+        timings = json.loads(path.read_text()) if path.is_file() else []
+        return str(timings[-1]["phase"]) if timings else ""
+
+    def secrets(self) -> ClusterSecrets:
+        """Return the cluster's secrets, made at the first call and kept until `remove`.
+
+        Raises:
+            InvalidInputError: If a file was changed into something that is no secret.
+        """
+        self.root.mkdir(parents=True, exist_ok=True)
+        self.secrets_dir.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
+        self.secrets_dir.chmod(PRIVATE_FOLDER)
+        for name, make in pki.MAKERS.items():
+            path = self.secrets_dir / name
+            if not path.exists():
+                for made, text in make(self.cluster).items():
+                    write_atomically(self.secrets_dir / made, text, mode=PRIVATE_FILE)
+        return pki.load(self.secrets_dir)
+
+    def save_timings(self, timings: list[dict[str, Any]]) -> None:
+        """Keep how long each phase of the last run took."""
+        write_atomically(self.root / "timings.json", json.dumps(timings, indent=2) + "\n")
+
+    @contextlib.contextmanager
+    def hold(self, command: str) -> Iterator[None]:
+        """Be the only harness that works on this cluster.
+
+        Raises:
+            ClusterHeldError: If another one does; names its command and start time.
+        """
+        locks = self.root.parent.parent / "locks"
+        locks.mkdir(parents=True, exist_ok=True)
+        holder = locks / f"{self.cluster}.json"
+        lock = filelock.FileLock(locks / f"{self.cluster}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except filelock.Timeout as error:
+            raise ClusterHeldError(
+                f"Cluster `{self.cluster}` is held by {_describe(holder)}.",
+                hint="Wait for it to end, or stop it; the lock goes with its process.",
+            ) from error
+        try:
+            now = datetime.now(tz=UTC).isoformat(timespec="seconds")
+            record = {"command": command, "pid": os.getpid(), "since": now}
+            write_atomically(holder, json.dumps(record))
+            yield
+        finally:
+            holder.unlink(missing_ok=True)
+            lock.release()
+
+    def remove(self) -> None:
+        """Forget the cluster: keys, plan, logs, everything."""
+        if self.root.exists():
+            shutil.rmtree(self.root)
+
+    def give_to_caller(self) -> None:
+        """Hand the files to the user who called through sudo, as they are that user's."""
+        uid, gid = os.environ.get("SUDO_UID"), os.environ.get("SUDO_GID")
+        if os.geteuid() != 0 or uid is None or gid is None or not self.root.exists():
+            return
+        state = self.root.parent.parent
+        for path in (state, *state.rglob("*")):
+            os.chown(path, int(uid), int(gid), follow_symlinks=False)
+
+
+def _describe(holder: Path) -> str:
+    try:
+        record = json.loads(holder.read_text())
+    except (OSError, ValueError):
+        return "another harness"
+    return f"`{record['command']}` (process {record['pid']}, since {record['since']})"
