@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 from pydantic import BaseModel, ValidationError
 
 from harness import assets, topology
-from harness.errors import InvalidInputError, Problem
+from harness.errors import InvalidInputError, Problem, UsageError
 from harness.infrakit import Group, GroupSpec, PluginGroup, beside
 from harness.spec import Role
 
@@ -64,7 +64,10 @@ def load(paths: Sequence[Path]) -> tuple[GroupSpec, ...]:
     Raises:
         InvalidInputError: With every problem of all the files; what only shows between
             groups is looked for once each file is right in itself.
+        UsageError: If no file is named.
     """
+    if not paths:
+        raise UsageError("No group file is named.", hint="groups/ holds the walkthrough's.")
     problems: list[Problem] = []
     groups: list[GroupSpec] = []
     for path in paths:

@@ -165,8 +165,6 @@ def _networks(group: GroupSpec) -> Iterator[Problem]:
 def between(groups: Sequence[GroupSpec]) -> Iterator[Problem]:
     """Check groups, each right in itself, against one another."""
     managers = [group for group in groups if group.role is Role.MANAGER]
-    if not groups:
-        return
     if not managers:
         yield groups[-1].problem(
             ".Properties.Flavor.Plugin",

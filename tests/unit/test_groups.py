@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import groups
-from harness.errors import InvalidInputError
+from harness.errors import InvalidInputError, UsageError
 from harness.spec import Role
 from tests.samples import GOLDEN, WALKTHROUGH
 
@@ -75,6 +75,11 @@ def test_a_missing_file_is_one_problem_beside_the_others(tmp_path: Path) -> None
         groups.load([tmp_path / "none.json", GOLDEN / "bad" / "empty-list.json", tmp_path])
     assert [problem.path for problem in caught.value.problems] == ["$", "$", "$"]
     assert caught.value.problems[0].message == "there is no such file"
+
+
+def test_no_file_at_all_is_a_usage_error() -> None:
+    with pytest.raises(UsageError, match="No group file"):
+        groups.load([])
 
 
 def test_all_three_shapes_mean_the_same(tmp_path: Path) -> None:
