@@ -1,0 +1,171 @@
+"""Commands that make, remove and show clusters: up, down, status, nodes."""
+
+import sys
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+
+from harness import evidence, orchestrator
+from harness import nodes as node_rows
+from harness.cli import interrupts, offline, options, parts, privilege, session
+from harness.cli.options import Files, Name, Output, Print, Provider, ProviderChoice, example
+from harness.errors import HarnessError
+from harness.interfaces import Reporter
+from harness.orchestrator import Cluster, Outcome
+from harness.workspace import clusters, state_dir
+
+app = options.new_app()
+
+UP_SECONDS = 1800.0
+NODES_SECONDS = 60.0
+STATUS_HEAD = ("NAME", "GROUP", "ROLE", "ADDRESS", "MACHINE", "READY", "VERSION", "REASON")
+
+Timeout = Annotated[float, typer.Option("--timeout", metavar="SECONDS", min=1, help="Give up.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan and create nothing.")]
+CleanOnFailure = Annotated[
+    bool,
+    typer.Option("--clean-on-failure", help="After a failure collect evidence, then remove all."),
+]
+
+
+@app.command(
+    epilog=example("harness up", "harness up my/managers.json my/workers.json --provider lxc")
+)
+def up(
+    files: Files = None,
+    provider: Provider = ProviderChoice.AUTO,
+    timeout: Timeout = UP_SECONDS,
+    *,
+    clean_on_failure: CleanOnFailure = False,
+    dry_run: DryRun = False,
+    output: Print = Output.TABLE,
+) -> None:
+    """Bring a cluster up until every node is Ready.
+
+    Validates, plans, creates machines, initialises the control plane, joins the workers and
+    checks that pods reach each other. A second `up` changes nothing; after a failure or an
+    interruption it goes on from there.
+    """
+    paths = options.group_files(files)
+    resolved = parts.resolve(paths, provider)
+    if dry_run:
+        offline.print_plan(resolved.plan, output)
+        typer.echo("Nothing was created.", err=True)
+        return
+    privilege.ensure(resolved.plan.provider)
+    typer.echo(f"Provider {resolved.plan.provider}: {resolved.reason}", err=True)
+    cluster = parts.planned(paths, provider)
+    _print_outcome(_bring_up(cluster, timeout, clean_on_failure=clean_on_failure), output)
+
+
+def _bring_up(cluster: Cluster, timeout: float, *, clean_on_failure: bool) -> Outcome:
+    name, workspace = cluster.plan.cluster, cluster.workspace
+    interrupted = interrupts.explained(
+        f"Interrupted. What exists of cluster `{name}` is kept.",
+        hint="`harness up` goes on from here, `harness down` removes everything.",
+    )
+    with session.reporting(workspace) as reporter, interrupted, workspace.hold("up"):
+        if not workspace.exists:
+            # Before anything is recorded: what this host cannot do shall leave no trace.
+            cluster.check_host()
+        try:
+            return orchestrator.up(cluster, reporter, timeout=timeout)
+        except (HarnessError, ExceptionGroup) as error:
+            if clean_on_failure and not interrupts.is_stop(error):
+                _clean(cluster, reporter, error)
+            raise
+
+
+def _clean(cluster: Cluster, reporter: Reporter, error: Exception) -> None:
+    """Collect evidence, then remove the cluster; what fails here is only added to `error`."""
+    try:
+        out = evidence.default_file(state_dir() / "evidence", cluster.plan.cluster)
+        error.add_note(f"The evidence is in {evidence.collect(cluster, out, reporter)}.")
+        orchestrator.down(cluster, reporter)
+    except (HarnessError, ExceptionGroup, OSError) as second:
+        error.add_note(f"Cleaning up failed too: {second}")
+
+
+def _print_outcome(outcome: Outcome, output: Output) -> None:
+    if not outcome.changed:
+        typer.echo("Nothing to do: everything is as planned.", err=True)
+    if output is Output.JSON:
+        rows = [asdict(row) for row in outcome.nodes]
+        changed, seconds = outcome.changed, round(outcome.seconds, 1)
+        options.print_json({"changed": changed, "seconds": seconds, "nodes": rows})
+    else:
+        typer.echo(node_rows.table(outcome.nodes))
+
+
+@app.command(epilog=example("harness down", "harness down --all"))
+def down(
+    name: Name = None,
+    *,
+    all_: Annotated[bool, typer.Option("--all", help="Every cluster of the harness.")] = False,
+) -> None:
+    """Remove a cluster, and check that nothing is left.
+
+    Nodes are not drained: machines, network, keys and logs go at once.
+    """
+    known = clusters(state_dir())
+    if all_:
+        chosen = known
+    else:
+        one = session.cluster_name(name)
+        chosen = (one,) if one in known else ()
+    if not chosen:
+        typer.echo("There is nothing to remove.", err=True)
+    errors: list[Exception] = []
+    for cluster in chosen:
+        try:
+            _remove(cluster)
+        except (HarnessError, ExceptionGroup) as error:
+            if interrupts.is_stop(error):
+                raise
+            errors.append(error)
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        raise ExceptionGroup("clusters that could not be removed", errors)
+
+
+def _remove(name: str) -> None:
+    cluster = session.recorded(name)
+    interrupted = interrupts.explained(
+        f"Interrupted. Cluster `{name}` may be half removed.",
+        hint=f"`harness down --name {name}` removes the rest.",
+    )
+    workspace = cluster.workspace
+    with session.reporting(workspace) as reporter, interrupted, workspace.hold("down"):
+        orchestrator.down(cluster, reporter)
+    typer.echo(f"Cluster `{name}` is gone.", err=True)
+
+
+@app.command(epilog=example("harness status", "harness status -o json"))
+def status(name: Name = None, output: Print = Output.TABLE) -> None:
+    """Show every machine and its node.
+
+    Vagrant says which machines exist, the API server which nodes are Ready; both are asked now.
+    """
+    found = orchestrator.status(session.recorded(name))
+    if output is Output.JSON:
+        options.print_json(found)
+        return
+    typer.echo(f"{found['cluster']} ({found['provider']}): {found['phase']}\n")
+    typer.echo(node_rows.columns(STATUS_HEAD, [_status_line(node) for node in found["nodes"]]))
+
+
+def _status_line(node: dict[str, Any]) -> list[str]:
+    ready = {True: "yes", False: "no", None: "?"}[node["ready"]]
+    values = {**node, "ready": ready}
+    return [str(values[key.lower()] or "") for key in STATUS_HEAD]
+
+
+@app.command(epilog=example("harness nodes"))
+def nodes(name: Name = None) -> int:
+    """Print what `kubectl get nodes` prints, verbatim."""
+    result = session.recorded(name).api.kubectl(["get", "nodes"], timeout=NODES_SECONDS)
+    sys.stdout.write(result.stdout)
+    sys.stderr.write(result.stderr)
+    return result.exit_status

@@ -1,0 +1,81 @@
+"""Interruptions: SIGTERM is as SIGINT, the first one stops the run, later ones change nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+from harness.errors import InterruptedRunError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+PATIENCE = b"\nStill stopping; what runs on machines gets a few seconds to end.\n"
+
+
+class Signals:
+    """Raises KeyboardInterrupt once.
+
+    Cleaning up after the first signal must not be torn apart by a second one: a lock half
+    released or a file half written is worth more than the seconds that an impatient user
+    would win.
+    """
+
+    def __init__(self) -> None:
+        self._stopping = False
+
+    def take(self, _number: int, _frame: FrameType | None) -> None:
+        """Be the signal handler."""
+        if self._stopping:
+            # print may have been interrupted while it held its lock; this has none.
+            os.write(sys.stderr.fileno(), PATIENCE)
+            return
+        self._stopping = True
+        raise KeyboardInterrupt
+
+    def ignore(self) -> None:
+        """Let no later signal break what is left to do."""
+        self._stopping = True
+
+
+@contextlib.contextmanager
+def handled() -> Iterator[Signals]:
+    """Turn both signals into one KeyboardInterrupt while the block runs."""
+    signals = Signals()
+    if threading.current_thread() is not threading.main_thread():
+        yield signals  # only the main thread may set handlers; its own are in force
+        return
+    before = {number: signal.signal(number, signals.take) for number in SIGNALS}
+    try:
+        yield signals
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def is_stop(error: BaseException) -> bool:
+    """Return whether an error means that somebody stopped the run."""
+    if isinstance(error, BaseExceptionGroup):
+        return any(is_stop(inner) for inner in error.exceptions)
+    return isinstance(error, KeyboardInterrupt | InterruptedRunError)
+
+
+@contextlib.contextmanager
+def explained(message: str, *, hint: str) -> Iterator[None]:
+    """Say what an interruption of the block leaves behind and how to go on.
+
+    Raises:
+        InterruptedRunError: In place of any interruption, whichever thread it struck.
+    """
+    try:
+        yield
+    except BaseException as error:
+        if is_stop(error):
+            raise InterruptedRunError(message, hint=hint) from error
+        raise

@@ -1,0 +1,60 @@
+"""What commands do around their work: find the cluster, report, hand files back."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from harness import groups
+from harness.cli import options, parts, privilege
+from harness.reporters import JsonLines, Many, choose
+from harness.workspace import Workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from harness.interfaces import Reporter
+    from harness.orchestrator import Cluster
+
+EVENTS = "events.jsonl"
+
+
+def cluster_name(name: str | None) -> str:
+    """Return the cluster that a command is about: the named one, or the walkthrough's."""
+    if name:
+        return name
+    return groups.load(options.group_files(None))[0].flavor.cluster_id
+
+
+def recorded(name: str | None) -> Cluster:
+    """Return a cluster that was brought up before, with what it takes to reach it.
+
+    Raises:
+        UsageError: If it never was.
+        HostError: If reaching it needs root, and that cannot be had.
+    """
+    chosen = cluster_name(name)
+    plan = Workspace.of(chosen).load_plan()
+    if plan:
+        privilege.ensure(plan.provider)
+    return parts.recorded(chosen)
+
+
+@contextlib.contextmanager
+def reporting(workspace: Workspace) -> Iterator[Reporter]:
+    """Report to the terminal and to the cluster's log; then hand its files to the caller.
+
+    A run that failed before anything was planned leaves no folder behind.
+    """
+    events = JsonLines(workspace.logs_dir / EVENTS)
+    reporter = Many([events, choose(sys.stderr, os.environ)])
+    try:
+        yield reporter
+    finally:
+        reporter.close()
+        if workspace.exists:
+            workspace.give_to_caller()
+        else:
+            workspace.remove()
