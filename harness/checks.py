@@ -155,8 +155,9 @@ def inotify(facts: Facts, machines: int) -> Finding:
     )
 
 
-def _cache_space(facts: Facts) -> Finding:
-    needed = 0 if not facts.bundle and facts.has_box else SUPPLIES_MIB
+def cache_space(facts: Facts) -> Finding:
+    """Bundle and box want about half each; what is there already wants nothing."""
+    needed = SUPPLIES_MIB // 2 * (bool(facts.bundle) + (not facts.has_box))
     return _space("cache space", facts.cache, needed, "bundle and box")
 
 
@@ -249,7 +250,7 @@ def _box(facts: Facts) -> Finding:
 CHECKS: dict[ProviderName, Sequence[Callable[[Facts], Finding]]] = {
     ProviderName.LXC: (
         *(_vagrant, _plugin("vagrant-lxc"), _lxc, _root, _namespace, _cgroups, _overlay),
-        *(_sys_resource, _cache_space, _state_space, _machine_space, _bundle, _box),
+        *(_sys_resource, cache_space, _state_space, _machine_space, _bundle, _box),
     ),
     ProviderName.LIBVIRT: (_vagrant, _plugin("vagrant-libvirt"), _kvm, _state_space),
     ProviderName.VIRTUALBOX: (_vagrant, _virtualbox, _virtualization, _state_space),

@@ -13,7 +13,15 @@ from harness.spec import ProviderName
 if TYPE_CHECKING:
     from harness.host_facts import Facts
 
-__all__ = ["choose", "choose_provider", "findings", "kvm_works", "require", "vagrant_home"]
+__all__ = [
+    "choose",
+    "choose_provider",
+    "findings",
+    "kvm_works",
+    "require",
+    "require_supply_space",
+    "vagrant_home",
+]
 
 MACHINES = 4
 """Of the walkthrough's cluster, for advice where no plan is at hand."""
@@ -85,3 +93,14 @@ def require(
     first, *others = errors
     lines = [first.message, *(f"  also: {other.message} {other.cure}" for other in others)]
     raise HostError("\n".join(lines), hint=first.cure)
+
+
+def require_supply_space(facts: Facts | None = None) -> None:
+    """Refuse to begin with a bundle or a box for which there is no space.
+
+    Raises:
+        HostError: With what is free and what it takes.
+    """
+    finding = checks.cache_space(facts or host_facts.collect())
+    if finding.level is Level.ERROR:
+        raise HostError(finding.message, hint=finding.cure)

@@ -29,6 +29,9 @@ READER_LEFT = 141
 TOPICS = {
     "clusters": ("up", "down", "status", "nodes"),
     "offline": ("validate", "plan", "render"),
+    "access": ("ssh", "exec", "kubectl", "kubeconfig", "logs"),
+    "supplies": ("bundle", "box"),
+    "host": ("doctor",),
 }
 """The modules beside this one, and the commands that each of them has."""
 

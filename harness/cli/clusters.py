@@ -82,6 +82,7 @@ def _clean(cluster: Cluster, reporter: Reporter, error: Exception) -> None:
     try:
         out = evidence.default_file(state_dir() / "evidence", cluster.plan.cluster)
         error.add_note(f"The evidence is in {evidence.collect(cluster, out, reporter)}.")
+        session.give_file(out)
         orchestrator.down(cluster, reporter)
     except (HarnessError, ExceptionGroup, OSError) as second:
         error.add_note(f"Cleaning up failed too: {second}")

@@ -14,6 +14,7 @@ from harness.workspace import Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from harness.interfaces import Reporter
     from harness.orchestrator import Cluster
@@ -58,3 +59,10 @@ def reporting(workspace: Workspace) -> Iterator[Reporter]:
             workspace.give_to_caller()
         else:
             workspace.remove()
+
+
+def give_file(path: Path) -> None:
+    """Hand a file that was written as root to the user who called through sudo."""
+    user, group = os.environ.get("SUDO_UID"), os.environ.get("SUDO_GID")
+    if os.geteuid() == 0 and user and group:
+        os.chown(path, int(user), int(group))
