@@ -7,15 +7,13 @@ Nothing here reads a file or decides anything; `groups` fills what users ask for
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Mapping  # noqa: TC003 - plans are read by their annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from pathlib import Path  # noqa: TC003 - likewise
+from typing import Any
 
 from harness.errors import UsageError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
 
 MACHINE_PREFIX = "harness"
 """What every machine of ours begins with, towards its provider."""

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from harness import process, wait
 from harness.errors import HostError
 from harness.lab import debian, steps
+from harness.lab.bundle import verify
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -101,10 +102,11 @@ def build(bundle: Bundle, *, on_event: OnEvent) -> Box:
     """Build the box of a bundle, step by step, and give it to Vagrant.
 
     Raises:
-        HostError: If a tool is missing or a step fails; done steps are kept.
+        HostError: If the bundle is damaged or a step fails; done steps are kept.
     """
     if found := find(bundle):
         return found
+    verify(bundle)
     name = box_name(bundle)
     system = {"release": str(debian.release()), "files": _files_digest()}
     parts = {"bundle": bundle.digest}

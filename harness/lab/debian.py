@@ -188,6 +188,7 @@ def missing_tools() -> list[str]:
         "gcc": "gcc",
         "go": "golang-go",
         "mmdebstrap": "mmdebstrap",
+        "patch": "patch",
         "tar": "tar",
     }
     missing = [package for program, package in programs.items() if not process.which(program)]

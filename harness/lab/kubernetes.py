@@ -32,6 +32,7 @@ COMMANDS = (
     "kube-proxy",
 )
 REFLECT2 = Path("/usr/share/gocode/src/github.com/modern-go/reflect2")
+PATCHES = Path(__file__).parent / "files" / "kubernetes"
 IMPORT_PATH = "k8s.io/kubernetes"
 OPENAPI = "pkg/generated/openapi"
 OPENAPI_MARK = b"+k8s:openapi-gen="
@@ -79,6 +80,14 @@ def unpack(work: Work) -> None:
     for new in _go_sources(REFLECT2):
         if not new.name.endswith("_test.go"):
             shutil.copyfile(new, vendored / new.name)
+    for patch in patches():
+        work.say(f"applying {patch.name}")
+        work.run(["patch", "--strip=1", "--input", patch], timeout=UNPACK_SECONDS, cwd=tree)
+
+
+def patches() -> list[Path]:
+    """Return our changes to the source; each says why at its top."""
+    return sorted(PATCHES.glob("*.patch"))
 
 
 def _go_sources(folder: Path) -> list[Path]:

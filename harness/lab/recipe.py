@@ -79,11 +79,12 @@ def plan(target: Path) -> list[Step]:
     go_cache = steps.cache_dir() / "build" / "go"
     go_build = functools.partial(kubernetes.build_commands, go_cache=go_cache)
     go_generate = functools.partial(kubernetes.generate_openapi, go_cache=go_cache)
+    patches = [patch.read_text(encoding="utf-8") for patch in kubernetes.patches()]
     script, manifest = _own_text(NETWORK_SCRIPT), _own_text(NETWORK_MANIFEST)
     return [
         Step("source", kubernetes.download, {"package": kubernetes.SOURCE_PACKAGE}),
         Step("root", _make_root, {"packages": ROOT_PACKAGES, "options": debian.LEAN}),
-        Step("tree", kubernetes.unpack, {"recipe": 1}, ("source",)),
+        Step("tree", kubernetes.unpack, {"recipe": 1, "patches": patches}, ("source",)),
         Step("openapi", go_generate, {"recipe": 1}, ("tree",)),
         Step("pause", kubernetes.build_pause, {"recipe": 1}, ("tree",)),
         Step(

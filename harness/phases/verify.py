@@ -178,7 +178,8 @@ def _check_ranges(api: ClusterAPI, probes: list[Probe], addresses: dict[str, str
 
 def _not_fetched(api: ClusterAPI, probe: Probe, target: Probe, address: str) -> str | None:
     url = f"http://{address}:{PORT}/nonce"
-    fetch = ["busybox", "wget", "-T", str(FETCH_SECONDS), "-q", "-O", "-", url]
+    # `timeout`, because the -T of Debian's busybox wget ends in a segmentation fault.
+    fetch = ["timeout", str(FETCH_SECONDS), "busybox", "wget", "-q", "-O", "-", url]
     argv = ["exec", "--namespace", NAMESPACE, probe.pod, "--", *fetch]
     result = api.kubectl(argv, timeout=KUBECTL_SECONDS)
     if result.exit_status != 0:
