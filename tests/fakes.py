@@ -34,10 +34,30 @@ class FakeClock:
 
 
 class FakeNetwork:
-    """This host's loopback, in which every command is marked by a harmless `env`."""
+    """This host's loopback, in which every command is marked by a harmless `env`.
+
+    Attributes:
+        entered: Every command, as it was before.
+        calls: "create", "remove" and "discard NAME…", in order.
+        left: What `leftovers` answers.
+    """
 
     def __init__(self) -> None:
         self.entered: list[list[str]] = []
+        self.calls: list[str] = []
+        self.left: list[str] = []
+
+    def create(self) -> None:
+        self.calls.append("create")
+
+    def discard(self, names: Sequence[str]) -> None:
+        self.calls.append(f"discard {' '.join(names)}")
+
+    def remove(self) -> None:
+        self.calls.append("remove")
+
+    def leftovers(self) -> list[str]:
+        return list(self.left)
 
     def enter(self, argv: Sequence[str]) -> list[str]:
         self.entered.append(list(argv))

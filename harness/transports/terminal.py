@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import select
-import shutil
 import signal
 import sys
 import termios
@@ -28,7 +27,7 @@ LOST = 255
 
 def kind_and_size() -> tuple[str, int, int]:
     """Return (TERM, columns, lines) of the caller's terminal."""
-    size = shutil.get_terminal_size()
+    size = os.get_terminal_size(sys.stdin.fileno())
     return os.environ.get("TERM", "xterm"), size.columns, size.lines
 
 
@@ -88,7 +87,7 @@ def _raw_mode(stdin: int) -> Iterator[None]:
         return
     before = termios.tcgetattr(stdin)
     try:
-        tty.setraw(stdin)
+        tty.setraw(stdin, termios.TCSADRAIN)  # what was typed early counts
         yield
     finally:
         termios.tcsetattr(stdin, termios.TCSADRAIN, before)
