@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from harness import nodes, render, wait
+from harness import kubeconfig, nodes, render, wait
 from harness.errors import HarnessError, InterruptedRunError, UsageError
 from harness.events import Notice, PhaseEnded, PhaseFailed, PhaseStarted
 from harness.interfaces import MachineState
+from harness.kubectl import ADMIN_CONF
 from harness.phases import SEQUENCE, ready
 from harness.phases.base import Site
 
@@ -41,6 +42,7 @@ class Cluster:
         api: Its API server.
         vagrantfile: Renders the Vagrantfile for the cluster's secrets.
         check_host: Raises HostError if this host cannot do it.
+        api_url: Returns where this host's ordinary shell reaches the API server.
         close: Closes every connection.
     """
 
@@ -52,7 +54,19 @@ class Cluster:
     api: ClusterAPI
     vagrantfile: Callable[[ClusterSecrets], str]
     check_host: Callable[[], None]
+    api_url: Callable[[], str]
     close: Callable[[], None]
+
+    def admin_conf(self) -> str:
+        """Return the administrator's configuration, as kubeadm wrote it on the manager."""
+        transport = self.transport(self.plan.manager.name)
+        return transport.run(["cat", ADMIN_CONF], timeout=STATES_SECONDS, sudo=True).check().stdout
+
+    def kubeconfig_text(self) -> str:
+        """Return a configuration that works from this host's ordinary shell."""
+        return kubeconfig.export(
+            self.admin_conf(), cluster=self.plan.cluster, server=self.api_url()
+        )
 
 
 @dataclass(frozen=True, slots=True)

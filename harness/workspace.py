@@ -114,6 +114,11 @@ class Workspace:
         return self.root / "kubeconfig"
 
     @property
+    def forward(self) -> Path:
+        """Process and port of the forward to the API server."""
+        return self.root / "forward.json"
+
+    @property
     def exists(self) -> bool:
         """Whether this cluster was ever planned here and not removed since."""
         return (self.root / "plan.json").is_file()

@@ -11,7 +11,7 @@ from harness.errors import HostError, UsageError
 from harness.host_network import HostNetwork
 from harness.interfaces import Endpoint
 from harness.kubectl import KubectlOnManager
-from harness.lab import box, bundle, traits
+from harness.lab import box, bundle, forward, traits
 from harness.lab.network import BRIDGE, LabNetwork
 from harness.orchestrator import Cluster
 from harness.spec import ONLINE_SUPPLY, ProviderName, Supply, Traits
@@ -119,6 +119,7 @@ def _cluster(decided: ClusterPlan) -> Cluster:
         api=KubectlOnManager(lambda: connections.to(decided.manager.name)),
         vagrantfile=lambda secrets: _vagrantfile(decided, workspace, secrets),
         check_host=lambda: doctor.require(decided.provider),
+        api_url=lambda: _api_url(decided, workspace, network),
         close=connections.close,
     )
 
@@ -133,6 +134,19 @@ def _vagrantfile(decided: ClusterPlan, workspace: Workspace, secrets: ClusterSec
         libvirt_driver="kvm" if doctor.kvm_works() else "qemu",
     )
     return render.vagrantfile(decided, settings)
+
+
+def _api_url(decided: ClusterPlan, workspace: Workspace, network: Network) -> str:
+    if not isinstance(network, LabNetwork):
+        return f"https://{decided.join_address}:{decided.bind_port}"
+    port = forward.ensure(
+        network,
+        workspace.forward,
+        workspace.logs_dir / "forward.log",
+        decided.join_address,
+        decided.bind_port,
+    )
+    return f"https://{forward.HOST}:{port}"
 
 
 class Connections:

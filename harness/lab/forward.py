@@ -1,21 +1,65 @@
 """A port on 127.0.0.1 that leads to the API server inside the lab's namespace.
 
-One small process per cluster, started when the first kubeconfig is asked for and ended
-with the cluster: `python -m harness.lab.forward PORT NAMESPACE ADDRESS TARGET_PORT`.
-It listens in the host's namespace, then moves into the cluster's, where it connects.
+One small process per cluster, started when the first kubeconfig is asked for. It listens
+in the host's namespace, then moves into the cluster's, where it connects; so it counts as
+one of the namespace's processes, and ends with them.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import socket
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from harness.lab.network import join
+from harness import process, wait
+from harness.lab.network import NAMESPACES, join
+from harness.workspace import write_atomically
 
+if TYPE_CHECKING:
+    from harness.lab.network import LabNetwork
+
+HOST = "127.0.0.1"
 CHUNK_BYTES = 65536
+START_SECONDS = 10.0
+
+
+def ensure(network: LabNetwork, record: Path, log: Path, address: str, port: int) -> int:
+    """Return the port of a forward that works; start one if there is none.
+
+    Args:
+        network: The cluster's.
+        record: File that remembers its process and port, so that the port stays the same.
+        log: File for what it prints.
+        address: The API server's address inside.
+        port: Its port.
+
+    Raises:
+        WaitTimeout: If it does not come up.
+    """
+    known = json.loads(record.read_text()) if record.is_file() else {}
+    if known and known["pid"] in network.processes():
+        return int(known["port"])
+    chosen = int(known.get("port") or _free_port())
+    words = [str(chosen), str(NAMESPACES / network.name), address, str(port)]
+    pid = process.detach([sys.executable, "-m", __name__, *words], log=log)
+    wait.until(
+        lambda: None if pid in network.processes() else f"process {pid} is still starting",
+        timeout=START_SECONDS,
+        interval=0.1,
+        what=f"the forward on {HOST}:{chosen}",
+    )
+    write_atomically(record, json.dumps({"pid": pid, "port": chosen}))
+    return chosen
+
+
+def _free_port() -> int:
+    with socket.socket() as one:
+        one.bind((HOST, 0))
+        return int(one.getsockname()[1])
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -46,7 +90,8 @@ def main(port: int, namespace: Path, address: str, target_port: int) -> None:
     """Listen here, move into the namespace, serve."""
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("127.0.0.1", port))
+        listener.bind((HOST, port))
+        listener.listen()
         join(namespace)
         asyncio.run(serve(listener, address, target_port))
 

@@ -142,6 +142,10 @@ class LabNetwork:
         left = [f"machine {name}" for name in self._containers()]
         return [*left, f"namespace {self.name}"] if self.exists else left
 
+    def processes(self) -> list[int]:
+        """Return the processes that are in the namespace now."""
+        return [int(word) for word in _ip("netns", "pids", self.name).split()]
+
     def _containers(self) -> list[str]:
         return [name for name in machines.names() if self._own.fullmatch(name)]
 
@@ -149,10 +153,10 @@ class LabNetwork:
         """End what still runs in the namespace; all of it is the cluster's own."""
 
         def still() -> str | None:
-            pids = _ip("netns", "pids", self.name).split()
+            pids = self.processes()
             for pid in pids:
-                process.kill(int(pid))
-            return f"processes {', '.join(pids)}" if pids else None
+                process.kill(pid)
+            return f"processes {', '.join(map(str, pids))}" if pids else None
 
         wait.until(
             still, timeout=QUICK_SECONDS, interval=0.2, what=f"the end of all in {self.name}"
