@@ -1,0 +1,191 @@
+"""What the tests on real machines share: the command line, the groups, a look from outside."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ROOT = Path(__file__).parents[2]
+UP_SECONDS = 400.0
+# Leftovers are looked for by what only a lab makes, so that other work on the host may go on.
+PROCESSES = ("lxc-start", "vagrant", "harness.lab.forward", "dnsmasq", "libvirtd", "qemu-system")
+NAMES = ("ip-192.168.2.200", "ip-192.168.2.2", "ip-192.168.2.3", "ip-192.168.2.4")
+
+
+@dataclass(frozen=True)
+class Finished:
+    """How the harness ended.
+
+    Attributes:
+        status: Its exit code.
+        stdout: What it printed for programs.
+        stderr: What it printed for people.
+        peak_mib: Its own largest resident size, without the programs that it ran.
+    """
+
+    status: int
+    stdout: str
+    stderr: str
+    peak_mib: float
+
+
+class Memory(threading.Thread):
+    """Looks at a process's high-water mark until it ends."""
+
+    def __init__(self, pid: int) -> None:
+        super().__init__(daemon=True)
+        self._status = Path(f"/proc/{pid}/status")
+        self.peak_mib = 0.0
+
+    def run(self) -> None:
+        with contextlib.suppress(OSError, KeyError):  # it ended
+            while True:
+                fields = dict(line.split(":", 1) for line in self._status.read_text().splitlines())
+                self.peak_mib = int(fields["VmHWM"].split()[0]) / 1024
+                time.sleep(0.2)  # noqa: TID251 - a sample, not a wait
+
+
+@dataclass(frozen=True)
+class Lab:
+    """The command line with a state folder and a cluster id of its own.
+
+    Attributes:
+        state: HARNESS_STATE_DIR.
+        groups: The walkthrough's group files under another KubeClusterID.
+        cluster: That id.
+    """
+
+    state: Path
+    groups: tuple[Path, ...]
+    cluster: str
+
+    @property
+    def workspace(self) -> Path:
+        return self.state / "clusters" / self.cluster
+
+    def start(self, *words: str, stdin: int = subprocess.DEVNULL) -> subprocess.Popen[str]:
+        """Start the harness in a process group of its own, as a shell does."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "harness", *words],
+            env={**os.environ, "HARNESS_STATE_DIR": str(self.state), "PYTHONPATH": str(ROOT)},
+            cwd="/",  # it works from any folder
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, *words: str, timeout: float = 60.0, stdin: str = "") -> Finished:
+        """Run the harness to its end; a harness that takes too long is a failure."""
+        with self.start(*words, stdin=subprocess.PIPE) as process:
+            memory = Memory(process.pid)
+            memory.start()
+            try:
+                stdout, stderr = process.communicate(stdin, timeout=timeout)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGINT)
+                stdout, stderr = process.communicate(timeout=30)
+                message = f"harness {words} took more than {timeout} s\n{stdout}\n{stderr}"
+                raise AssertionError(message) from None
+        return Finished(process.returncode, stdout, stderr, memory.peak_mib)
+
+    def up(self) -> Finished:
+        return self.run("up", *map(str, self.groups), timeout=UP_SECONDS)
+
+    def down(self) -> Finished:
+        return self.run("down", "--name", self.cluster, timeout=90)
+
+    def named(self, command: str, *words: str, timeout: float = 60.0, stdin: str = "") -> Finished:
+        """Run a command about this cluster."""
+        return self.run(command, "--name", self.cluster, *words, timeout=timeout, stdin=stdin)
+
+    def events(self) -> list[dict[str, Any]]:
+        file = self.workspace / "logs" / "events.jsonl"
+        if not file.is_file():
+            return []
+        # The last line may be half written.
+        return [json.loads(line) for line in file.read_text().split("\n")[:-1]]
+
+    def ready_nodes(self) -> set[str]:
+        """Ask kubectl, not the harness, which nodes are Ready."""
+        answer = self.named("kubectl", "get", "nodes", "--output=json")
+        assert answer.status == 0, answer.stderr
+        return {
+            node["metadata"]["name"]
+            for node in json.loads(answer.stdout)["items"]
+            for condition in node["status"]["conditions"]
+            if (condition["type"], condition["status"]) == ("Ready", "True")
+        }
+
+
+def write_groups(folder: Path, cluster: str) -> tuple[Path, ...]:
+    """Write the walkthrough's groups under another KubeClusterID."""
+    files = []
+    for name in ("groups-manager.json", "groups-worker.json"):
+        group = json.loads((ROOT / "groups" / name).read_text())
+        properties = group["Properties"]["Properties"]["Flavor"]["Properties"]
+        properties["KubeClusterID"] = cluster
+        script = (ROOT / "groups" / properties["InitScriptTemplateURL"]).resolve()
+        properties["InitScriptTemplateURL"] = str(script)
+        file = folder / name
+        file.write_text(json.dumps(group))
+        files.append(file)
+    return tuple(files)
+
+
+def seen() -> dict[str, set[str]]:
+    """Look at this host from outside: machines, namespaces, mounts, links, processes."""
+    return {
+        "machines": set(_output("lxc-ls", "-1").split()),
+        "namespaces": {line.split()[0] for line in _output("ip", "netns").splitlines()},
+        "mounts": {line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()},
+        "links": set(_output("ip", "-o", "link").splitlines()),
+        "cgroups": {str(path) for path in Path("/sys/fs/cgroup").glob("*/lxc*")},
+        "processes": set(_processes()),
+    }
+
+
+def _processes() -> list[str]:
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it ended meanwhile
+            command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            if any(name in command for name in PROCESSES) and "pytest" not in command:
+                found.append(f"{entry.name} {command}")
+    return found
+
+
+def new_since(before: dict[str, set[str]]) -> dict[str, set[str]]:
+    """Return what is on this host now and was not before."""
+    now = seen()
+    return {kind: extra for kind in now if (extra := now[kind] - before[kind])}
+
+
+def _output(*argv: str) -> str:
+    if shutil.which(argv[0]) is None:
+        return ""
+    return subprocess.run(argv, capture_output=True, text=True, timeout=30, check=True).stdout
+
+
+def wait_for(
+    what: str, condition: Callable[[], bool], timeout: float, interval: float = 0.05
+) -> None:
+    """Wait until a condition holds; tests on real machines cannot do without."""
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline, f"{what}: not within {timeout} s"
+        time.sleep(interval)  # noqa: TID251 - nothing here can be told to hurry

@@ -1,0 +1,75 @@
+"""SIGINT inside each phase: then `up` again ends with four Ready nodes, or `down` with nothing."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harness.phases import SEQUENCE
+from tests.e2e import lab as labs
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Callable
+
+pytestmark = pytest.mark.lab
+PHASES = [phase.name for phase in SEQUENCE]
+INTERRUPTED = 130
+
+
+def inside(lab: labs.Lab, phase: str, already: int) -> Callable[[], bool]:
+    """Return whether this run has told of something that happens inside the phase."""
+
+    def condition() -> bool:
+        events = lab.events()[already:]
+        names = [(event.get("phase"), event["event"]) for event in events]
+        if phase == "preflight":  # it says nothing in between
+            return (phase, "PhaseStarted") in names
+        return (phase, "MachineProgress") in names or (phase, "PhaseEnded") in names
+
+    return condition
+
+
+def interrupt_inside(lab: labs.Lab, phase: str) -> subprocess.Popen[str]:
+    """Run `up`, send SIGINT to its process group inside a phase, and wait for its end."""
+    already = len(lab.events())
+    process = lab.start("up", *map(str, lab.groups))
+    try:
+        condition = inside(lab, phase, already)
+        labs.wait_for(
+            f"the phase {phase}", lambda: condition() or process.poll() is not None, timeout=300
+        )
+        assert process.poll() is None, process.communicate()
+        os.killpg(process.pid, signal.SIGINT)
+        _, stderr = process.communicate(timeout=60)
+    except BaseException:
+        process.kill()
+        raise
+    assert process.returncode == INTERRUPTED, stderr
+    assert "harness up" in stderr
+    assert "Traceback" not in stderr
+    return process
+
+
+def test_a_cluster_that_is_interrupted_in_every_phase_still_comes_up(
+    fresh_lab: labs.Lab,
+) -> None:
+    for phase in PHASES:
+        interrupt_inside(fresh_lab, phase)
+    finished = fresh_lab.up()
+    assert finished.status == 0, finished.stderr
+    assert fresh_lab.ready_nodes() == set(labs.NAMES)
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_down_leaves_nothing_after_an_interruption(
+    phase: str, fresh_lab: labs.Lab, before: dict[str, set[str]]
+) -> None:
+    interrupt_inside(fresh_lab, phase)
+    finished = fresh_lab.down()
+    assert finished.status == 0, finished.stderr
+    assert labs.new_since(before) == {}
+    assert not fresh_lab.workspace.exists()
