@@ -14,7 +14,6 @@ from harness.cli import options, selectors, session
 from harness.cli.options import Name, example
 from harness.errors import HarnessError
 from harness.interfaces import Result
-from harness.kubectl import ADMIN_CONF
 from harness.lab import bundle
 from harness.orchestrator import Cluster
 from harness.workspace import PRIVATE_FILE, write_atomically
@@ -22,7 +21,6 @@ from harness.workspace import PRIVATE_FILE, write_atomically
 app = options.new_app()
 
 EXEC_SECONDS = 600.0
-FETCH_SECONDS = 30.0
 
 # What follows a command's own options belongs to the program that it runs.
 PASS_ON = {"ignore_unknown_options": True, "allow_interspersed_args": False}
@@ -128,9 +126,7 @@ def _admin_config(cluster: Cluster) -> Path:
     """Return the administrator's configuration, fetched from the manager the first time."""
     path = cluster.workspace.kubeconfig
     if not path.is_file():
-        transport = cluster.transport(cluster.plan.manager.name)
-        fetched = transport.run(["cat", ADMIN_CONF], timeout=FETCH_SECONDS, sudo=True).check()
-        write_atomically(path, fetched.stdout, mode=PRIVATE_FILE)
+        write_atomically(path, cluster.admin_conf(), mode=PRIVATE_FILE)
         cluster.workspace.give_to_caller()
     return path
 

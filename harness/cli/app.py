@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import textwrap
 import traceback
 from typing import TYPE_CHECKING
 
@@ -129,7 +130,7 @@ def _tell_one(error: BaseException) -> int:
     if isinstance(error, HarnessError):
         typer.echo(f"error: {error.message}", err=True)
         for note in getattr(error, "__notes__", ()):
-            typer.echo(f"  {note}", err=True)
+            typer.echo(textwrap.indent(note, "  "), err=True)
         if error.hint:
             typer.echo(f"hint: {error.hint}", err=True)
         return error.exit_code

@@ -21,7 +21,9 @@ UP_SECONDS = 1800.0
 NODES_SECONDS = 60.0
 STATUS_HEAD = ("NAME", "GROUP", "ROLE", "ADDRESS", "MACHINE", "READY", "VERSION", "REASON")
 
-Timeout = Annotated[float, typer.Option("--timeout", metavar="SECONDS", min=1, help="Give up.")]
+Timeout = Annotated[
+    float, typer.Option("--timeout", metavar="SECONDS", min=1, help="Limit of the whole run.")
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan and create nothing.")]
 CleanOnFailure = Annotated[
     bool,
@@ -54,7 +56,8 @@ def up(
         typer.echo("Nothing was created.", err=True)
         return
     privilege.ensure(resolved.plan.provider)
-    typer.echo(f"Provider {resolved.plan.provider}: {resolved.reason}", err=True)
+    if provider is ProviderChoice.AUTO:
+        typer.echo(f"Provider {resolved.plan.provider}: {resolved.reason}.", err=True)
     cluster = parts.planned(paths, provider)
     _print_outcome(_bring_up(cluster, timeout, clean_on_failure=clean_on_failure), output)
 

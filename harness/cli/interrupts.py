@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import sys
 import threading
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
+STDERR = 2
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 PATIENCE = b"\nStill stopping; what runs on machines gets a few seconds to end.\n"
 
@@ -34,7 +34,7 @@ class Signals:
         """Be the signal handler."""
         if self._stopping:
             # print may have been interrupted while it held its lock; this has none.
-            os.write(sys.stderr.fileno(), PATIENCE)
+            os.write(STDERR, PATIENCE)
             return
         self._stopping = True
         raise KeyboardInterrupt

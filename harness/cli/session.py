@@ -47,18 +47,18 @@ def recorded(name: str | None) -> Cluster:
 def reporting(workspace: Workspace) -> Iterator[Reporter]:
     """Report to the terminal and to the cluster's log; then hand its files to the caller.
 
-    A run that failed before anything was planned leaves no folder behind.
+    A run that failed before anything was planned leaves no folder of its own behind.
     """
+    is_new = not workspace.root.exists()
     events = JsonLines(workspace.logs_dir / EVENTS)
     reporter = Many([events, choose(sys.stderr, os.environ)])
     try:
         yield reporter
     finally:
         reporter.close()
-        if workspace.exists:
-            workspace.give_to_caller()
-        else:
+        if is_new and not workspace.exists:
             workspace.remove()
+        workspace.give_to_caller()
 
 
 def give_file(path: Path) -> None:

@@ -58,7 +58,8 @@ class Board:
                     self._enter(machine, phase, now)
             case PhaseEnded(phase) | PhaseFailed(phase):
                 self._phases.pop(phase, None)
-                self._drop(lambda _, of: of == phase)
+                # Rows of phases that nobody announced go with whichever ends next.
+                self._drop(lambda _, of: of not in self._phases)
             case MachineProgress(machine, phase, reason, done):
                 self._rows.pop(("", phase), None)
                 row = self._enter(machine, phase, self._phases.get(phase, now))
