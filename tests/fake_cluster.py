@@ -1,0 +1,131 @@
+"""A cluster made of fakes, and a host that can do everything, for tests of commands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from harness import render
+from harness.host_facts import LXC_PROGRAMS, Facts, Space
+from harness.interfaces import Result
+from harness.orchestrator import Cluster
+from harness.workspace import Workspace
+from tests.fakes import FakeNetwork, FakeProvider, FakeTransport
+from tests.samples import cluster_plan
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from harness.spec import ClusterPlan
+
+GOOD_HOST = Facts(
+    root="root",
+    vagrant="2.3.4",
+    plugins=frozenset({"vagrant-lxc", "vagrant-libvirt"}),
+    programs=frozenset({*LXC_PROGRAMS, "VBoxManage"}),
+    namespace_trouble="",
+    cgroup_version=2,
+    controllers=frozenset({"cpu", "cpuset", "memory", "pids"}),
+    has_sys_resource=True,
+    has_overlay=True,
+    cache=Space("/cache", 10 * 1024),
+    state=Space("/state", 10 * 1024),
+    machines=Space("/var/lib/lxc", 10 * 1024),
+    memory_mib=16 * 1024,
+    inotify_instances=512,
+    has_virtualization=True,
+    has_kvm=True,
+    bundle="",
+    has_box=True,
+)
+"""A host on which every provider works."""
+
+
+class FakeLab(FakeNetwork):
+    """A network with nothing in it that would have to be made or removed."""
+
+    def create(self) -> None:
+        """Do nothing."""
+
+    def discard(self, names: Sequence[str]) -> None:
+        """Do nothing."""
+
+    def remove(self) -> None:
+        """Do nothing."""
+
+    def leftovers(self) -> list[str]:
+        return []
+
+
+@dataclass
+class FakeAPI:
+    """An API server that knows what it is told.
+
+    Attributes:
+        items: kind → what `get` answers.
+        said: What kubectl prints, whatever it is asked.
+        exit_status: What kubectl exits with.
+        calls: Every kubectl.
+    """
+
+    items: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    said: str = ""
+    exit_status: int = 0
+    calls: list[tuple[str, ...]] = field(default_factory=list)
+
+    def get(self, kind: str, *, namespace: str = "", selector: str = "") -> list[dict[str, Any]]:
+        del namespace, selector
+        return self.items.get(kind, [])
+
+    def kubectl(self, argv: Sequence[str], *, timeout: float, stdin: bytes = b"") -> Result:
+        del timeout, stdin
+        self.calls.append(tuple(argv))
+        return Result("manager", ("kubectl", *argv), self.exit_status, self.said, "", 0.0)
+
+
+@dataclass
+class FakeWorld:
+    """A cluster and the fakes that it is made of."""
+
+    plan: ClusterPlan
+    workspace: Workspace
+    provider: FakeProvider
+    network: FakeLab
+    transports: dict[str, FakeTransport]
+    api: FakeAPI
+
+    @classmethod
+    def of(cls, state: Path) -> FakeWorld:
+        """Make the walkthrough's cluster, remembered below `state`."""
+        plan = cluster_plan()
+        return cls(
+            plan=plan,
+            workspace=Workspace.of(plan.cluster, state=state),
+            provider=FakeProvider(plan.names),
+            network=FakeLab(),
+            transports={name: FakeTransport(name) for name in plan.names},
+            api=FakeAPI(),
+        )
+
+    @property
+    def cluster(self) -> Cluster:
+        """The cluster, as the composition root would hand it out."""
+        return Cluster(
+            plan=self.plan,
+            workspace=self.workspace,
+            provider=self.provider,
+            network=self.network,
+            transport=lambda name: self.transports[name],
+            api=self.api,
+            vagrantfile=lambda secrets: f"# {secrets.ca_cert_hash}\n",
+            check_host=lambda: None,
+            api_url=lambda: "https://127.0.0.1:16443",
+            close=lambda: None,
+        )
+
+    def record(self) -> None:
+        """Remember the cluster, as `up` does before it makes machines."""
+        self.workspace.save_plan(
+            self.plan, vagrantfile="# nothing\n", content_hash=render.content_hash(self.plan)
+        )

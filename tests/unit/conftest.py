@@ -1,0 +1,61 @@
+"""Fixtures of the command line's tests: a state of their own, a fake cluster, a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harness import host_facts, process
+from harness.cli import parts
+from harness.cli.app import main
+from tests.fake_cluster import GOOD_HOST, FakeWorld
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How a command ended and what it said."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give the harness a state and a cache of its own, and a host that can do everything."""
+    folder = tmp_path / "state"
+    monkeypatch.setenv("HARNESS_STATE_DIR", str(folder))
+    monkeypatch.setenv("HARNESS_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.delenv("SUDO_UID", raising=False)
+    monkeypatch.setattr(host_facts, "collect", lambda: GOOD_HOST)
+    return folder
+
+
+@pytest.fixture
+def world(state: Path, monkeypatch: pytest.MonkeyPatch) -> FakeWorld:
+    """Let every command find a cluster of fakes."""
+    made = FakeWorld.of(state)
+    monkeypatch.setattr(parts, "planned", lambda _files, _provider: made.cluster)
+    monkeypatch.setattr(parts, "recorded", lambda _name: made.cluster)
+    return made
+
+
+@pytest.fixture
+def run(state: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[..., Ran]]:
+    """Run a command in this process."""
+    del state
+
+    def command(*words: str) -> Ran:
+        code = main(words)
+        said = capsys.readouterr()
+        return Ran(code, said.out, said.err)
+
+    yield command
+    process.resume()
