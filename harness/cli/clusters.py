@@ -68,16 +68,17 @@ def _bring_up(cluster: Cluster, timeout: float, *, clean_on_failure: bool) -> Ou
         f"Interrupted. What exists of cluster `{name}` is kept.",
         hint="`harness up` goes on from here, `harness down` removes everything.",
     )
-    with session.reporting(workspace) as reporter, interrupted, workspace.hold("up"):
+    with session.reporting(workspace) as reporter, interrupted:
         if not workspace.exists:
             # Before anything is recorded: what this host cannot do shall leave no trace.
             cluster.check_host()
-        try:
-            return orchestrator.up(cluster, reporter, timeout=timeout)
-        except (HarnessError, ExceptionGroup) as error:
-            if clean_on_failure and not interrupts.is_stop(error):
-                _clean(cluster, reporter, error)
-            raise
+        with workspace.hold("up"):
+            try:
+                return orchestrator.up(cluster, reporter, timeout=timeout)
+            except (HarnessError, ExceptionGroup) as error:
+                if clean_on_failure and not interrupts.is_stop(error):
+                    _clean(cluster, reporter, error)
+                raise
 
 
 def _clean(cluster: Cluster, reporter: Reporter, error: Exception) -> None:
