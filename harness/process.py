@@ -260,7 +260,11 @@ class _Child:
             left = deadline - time.monotonic()
             if left <= 0:
                 return False
-            self._serve(min(TICK_SECONDS, left))
+            if self._pipes.open:
+                self._pipes.serve(min(TICK_SECONDS, left))
+            else:  # its end is a few microseconds away: do not sleep a whole tick
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self._popen.wait(min(TICK_SECONDS, left))
         self._seconds = time.monotonic() - self._began
         self._pipes.drain(DRAIN_SECONDS)
         return True
@@ -270,22 +274,19 @@ class _Child:
         try:
             for number, grace in GRACE:
                 deadline = time.monotonic() + grace
-                signals.send(self._popen.pid, number)
+                if self._group_lives():
+                    signals.send(self._popen.pid, number)
                 while self._group_lives() and time.monotonic() < deadline:
                     with contextlib.suppress(Exception):  # the first error is on its way up
-                        self._serve(TICK_SECONDS / 2)
+                        self._pipes.serve(TICK_SECONDS / 2)
+            with contextlib.suppress(Exception):
+                self._pipes.drain(TICK_SECONDS)  # its last words say what it left behind
         finally:
             if self._group_lives():
                 signals.send(self._popen.pid, signal.SIGKILL)
-            self._popen.poll()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self._popen.wait(TICK_SECONDS)
             self._seconds = time.monotonic() - self._began
-
-    def _serve(self, seconds: float) -> None:
-        if self._pipes.open:
-            self._pipes.serve(seconds)
-        else:  # its end is a few microseconds away: do not sleep a whole tick
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._popen.wait(seconds)
 
     def _group_lives(self) -> bool:
         self._popen.poll()  # a dead leader that nobody reaped still counts as its group
@@ -293,11 +294,6 @@ class _Child:
 
     def finished(self) -> Finished:
         """Return how it ended."""
-        status = self._popen.returncode
-        return Finished(
-            argv=self._argv,
-            exit_status=-signal.SIGKILL if status is None else status,
-            stdout=self._pipes.stdout.text(),
-            stderr=self._pipes.stderr.text(),
-            seconds=self._seconds,
-        )
+        status = self._popen.returncode if self._popen.returncode is not None else -signal.SIGKILL
+        stdout, stderr = self._pipes.stdout.text(), self._pipes.stderr.text()
+        return Finished(self._argv, status, stdout, stderr, self._seconds)

@@ -19,7 +19,7 @@ from harness.providers import output
 from harness.spec import ProviderName
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from harness.interfaces import Network
@@ -232,7 +232,7 @@ def _adapter(
     import vagrant  # noqa: PLC0415 - it logs a warning on import where Vagrant is absent
 
     class Adapter(vagrant.Vagrant):
-        """Each method that would run a process calls `execute`."""
+        """Each method of those called above that would run a process calls `execute`."""
 
         def _make_vagrant_command(self, args: Sequence[str | None]) -> list[str]:
             return [arg for arg in args if arg is not None]
@@ -242,9 +242,6 @@ def _adapter(
 
         def _run_vagrant_command(self, args: Sequence[str | None]) -> str:
             return execute(self._make_vagrant_command(args))
-
-        def _stream_vagrant_command(self, args: Sequence[str | None]) -> Iterator[str]:
-            yield from execute(self._make_vagrant_command(args)).splitlines(keepends=True)
 
         def _parse_status(self, text: str) -> dict[str, MachineState]:
             return read_states(text)

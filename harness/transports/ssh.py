@@ -12,7 +12,7 @@ import logging
 import shlex
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import paramiko
 
@@ -237,9 +237,7 @@ class SshTransport:
                 allow_agent=False,
                 look_for_keys=False,
             )
-            transport = client.get_transport()
-            if transport:
-                transport.set_keepalive(KEEPALIVE_SECONDS)
+            _connection(client).set_keepalive(KEEPALIVE_SECONDS)
         except BaseException:
             client.close()
             sock.close()
@@ -255,11 +253,12 @@ class SshTransport:
         return TransportError(f"{message}:\n{tail}" if tail else message)
 
 
+def _connection(client: paramiko.SSHClient) -> paramiko.Transport:
+    return cast("paramiko.Transport", client.get_transport())  # None only before `connect`
+
+
 def _channel(client: paramiko.SSHClient, timeout: float) -> paramiko.Channel:
-    transport = client.get_transport()
-    if transport is None or not transport.is_active():
-        raise EOFError("the connection is dead")
-    return transport.open_session(timeout=min(timeout, ATTEMPT_SECONDS))
+    return _connection(client).open_session(timeout=min(timeout, ATTEMPT_SECONDS))
 
 
 def _private_key(endpoint: Endpoint) -> paramiko.PKey:

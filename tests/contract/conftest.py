@@ -114,8 +114,9 @@ class Sshd:
         if os.geteuid() == 0:
             Path("/run/sshd").mkdir(exist_ok=True)  # where sshd, as root, drops privileges
 
-    def start(self, host_key: str = "host_key") -> None:
+    def start(self, host_key: str = "host_key", **more: object) -> None:
         options = {
+            **more,
             "ListenAddress": "127.0.0.1",
             "Port": self.port,
             "HostKey": self.folder / host_key,
@@ -172,6 +173,16 @@ def free_port() -> int:
 def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
     server = Sshd(tmp_path_factory.mktemp("sshd"))
     server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def own_sshd(tmp_path: Path) -> Iterator[Sshd]:
+    """A server that the test starts and stops itself."""
+    folder = tmp_path / "own-sshd"
+    folder.mkdir()
+    server = Sshd(folder)
     yield server
     server.stop()
 

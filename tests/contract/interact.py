@@ -10,6 +10,7 @@ import json
 import sys
 from pathlib import Path
 
+from harness.errors import TransportError
 from harness.interfaces import Endpoint
 from harness.transports.ssh import SshTransport
 from tests.fakes import FakeNetwork
@@ -22,6 +23,9 @@ if __name__ == "__main__":
         known_hosts=Path(known_hosts),
         connect_timeout=10,
     )
-    status = transport.interactive(argv)
-    transport.close()
-    sys.exit(status)
+    try:
+        sys.exit(transport.interactive(argv))
+    except TransportError as error:
+        sys.exit(f"TransportError: {error}")
+    finally:
+        transport.close()

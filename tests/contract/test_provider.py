@@ -79,5 +79,12 @@ def test_destroying_what_is_absent_and_starting_what_runs_are_no_errors(
 
 def test_no_names_mean_no_machines_rather_than_all(provider_under_test: ProviderUnderTest) -> None:
     provider, timeout = provider_under_test.provider, provider_under_test.timeout
+    name = provider_under_test.names[0]
     provider.up([], timeout=timeout, on_line=ignore)
     assert set(provider.machines(timeout=timeout).values()) == {MachineState.ABSENT}
+    provider.up([name], timeout=timeout, on_line=ignore)
+    provider.halt([], timeout=timeout)
+    provider.destroy([], timeout=timeout)
+    state = provider.machines(timeout=timeout)[name]
+    provider.destroy([name], timeout=timeout)
+    assert state is MachineState.RUNNING

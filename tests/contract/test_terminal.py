@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import fcntl
 import json
@@ -78,7 +79,7 @@ class Person:
             self._argv(argv), cwd=ROOT, input=content, capture_output=True, timeout=60, check=False
         )
 
-    def leaves(self) -> None:
+    def close(self) -> None:
         if self._process and self._process.poll() is None:
             self._process.kill()
             self._process.wait()
@@ -88,9 +89,8 @@ class Person:
 
 @pytest.fixture
 def person(sshd: Sshd, tmp_path: Path) -> Iterator[Person]:
-    somebody = Person(sshd, tmp_path / "known_hosts")
-    yield somebody
-    somebody.leaves()
+    with contextlib.closing(Person(sshd, tmp_path / "known_hosts")) as somebody:
+        yield somebody
 
 
 def test_a_command_has_the_persons_terminal_and_its_status_comes_back(person: Person) -> None:
@@ -133,3 +133,13 @@ def test_without_a_terminal_megabytes_pass_through_unchanged(person: Person) -> 
     assert done.stdout == content
     assert done.stderr == b"over\n"
     assert done.returncode == 6
+
+
+def test_a_machine_that_gives_no_terminal_is_a_transport_error(
+    own_sshd: Sshd, tmp_path: Path
+) -> None:
+    own_sshd.start(PermitTTY="no")
+    with contextlib.closing(Person(own_sshd, tmp_path / "known_hosts")) as person:
+        person.starts("true")
+        person.sees(b"TransportError: ip-192.168.2.3: ")
+        assert person.ends() == 1

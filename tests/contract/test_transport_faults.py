@@ -15,8 +15,8 @@ import pytest
 
 from harness import process
 from harness.errors import CommandError, InterruptedRunError, TransportError
-from harness.transports import known_hosts, ssh
-from tests.contract.conftest import Sshd, free_port
+from harness.transports import known_hosts, session, ssh
+from tests.contract.conftest import free_port
 from tests.contract.door import Door
 
 if TYPE_CHECKING:
@@ -24,18 +24,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.transports.ssh import SshTransport
+    from tests.contract.conftest import Sshd
 
     Connect = Callable[..., SshTransport]
-
-
-@pytest.fixture
-def own_sshd(tmp_path: Path) -> Iterator[Sshd]:
-    """A server that the test starts and stops itself."""
-    folder = tmp_path / "own-sshd"
-    folder.mkdir()
-    server = Sshd(folder)
-    yield server
-    server.stop()
 
 
 @pytest.fixture
@@ -161,6 +152,19 @@ def test_a_host_key_is_recorded_and_a_changed_one_is_refused_until_forgotten(
     assert connect(own_sshd.endpoint()).run(["true"], timeout=15).exit_status == 0
 
 
+def test_forgetting_a_host_leaves_the_others(tmp_path: Path) -> None:
+    file = tmp_path / "known_hosts"
+    known_hosts.forget(file, "192.168.2.2")
+    for host in ("192.168.2.2", "192.168.2.20", "[192.168.2.2]:2222"):
+        known_hosts.record(file, host, "ssh-ed25519", "AAAA")
+    known_hosts.forget(file, "192.168.2.2")
+    assert [line.split()[0] for line in file.read_text().splitlines()] == [
+        "192.168.2.20",
+        "[192.168.2.2]:2222",
+    ]
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
 def test_several_threads_meet_their_machines_at_once(
     sshd: Sshd, connect: Connect, tmp_path: Path
 ) -> None:
@@ -176,6 +180,29 @@ def test_several_threads_meet_their_machines_at_once(
     assert sorted(line.split()[0] for line in lines) == sorted(
         f"[127.0.0.1]:{door.port}" for door in doors
     )
+
+
+def test_a_server_that_shares_no_algorithm_is_an_error_at_once(
+    own_sshd: Sshd, connect: Connect
+) -> None:
+    own_sshd.start(KexAlgorithms="diffie-hellman-group18-sha512")
+    with pytest.raises(TransportError, match=r"SSH to 127\.0\.0\.1:\d+: Incompatible"):
+        connect(own_sshd.endpoint(), connect_timeout=60).run(["true"], timeout=60)
+
+
+def test_a_server_that_allows_no_session_is_an_error(own_sshd: Sshd, connect: Connect) -> None:
+    own_sshd.start(MaxSessions=0)
+    with pytest.raises(TransportError, match="no session"):
+        connect(own_sshd.endpoint()).run(["true"], timeout=15)
+
+
+def test_a_channel_that_closes_before_the_command_starts_is_lost(
+    sshd: Sshd, connect: Connect
+) -> None:
+    channel = connect(sshd.endpoint())._open_channel(10)
+    channel.close()
+    with pytest.raises(session.SessionLostError):
+        session.Session(channel, b"").start("true")
 
 
 def test_a_connection_that_died_between_commands_is_made_anew(sshd: Sshd, connect: Connect) -> None:
