@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, cast
 
 import paramiko
 
-from harness.errors import InterruptedRunError, TransportError
+from harness.errors import CommandError, InterruptedRunError, TransportError
 from harness.interfaces import TAIL_LINES, Result
 from harness.process import STOPPING
 from harness.transports import known_hosts, terminal
@@ -111,26 +111,7 @@ class SshTransport:
             InterruptedRunError: If everything is being stopped.
         """
         full = ("sudo", "-n", "--", *argv) if sudo else tuple(argv)
-        deadline = Deadline(timeout)
-        began = time.monotonic()
-        session = Session(self._open_channel(timeout), stdin)
-        try:
-            # With something after it the login shell forks for the command, so that a
-            # signal becomes a status; paramiko drops the "exit-signal" message.
-            session.start(f"{shlex.join(full)}; exit $?")
-            status = session.serve(deadline)
-        except SessionLostError as error:
-            self.close()
-            raise self._error(f"the connection was lost: {error}", full, session) from error
-        finally:
-            session.close()
-        if status is None and STOPPING.is_set():
-            raise InterruptedRunError(f"{self._endpoint.name}: `{shlex.join(full)}` was left")
-        if status is None:
-            raise self._error(f"it did not end within {timeout:g} s", full, session)
-        seconds = time.monotonic() - began
-        name = self._endpoint.name
-        return Result(name, full, status, session.stdout, session.stderr, seconds)
+        return self._run(full, f"`{shlex.join(full)}`", timeout, stdin)
 
     def put(self, content: bytes, path: str, *, mode: int, timeout: float) -> None:
         """Write a file as root, whole or not at all; its directory is made if missing.
@@ -139,8 +120,11 @@ class SshTransport:
             CommandError: If the machine cannot write it.
             TransportError: If the connection fails or the time runs out.
         """
-        argv = ["sh", "-c", PUT_SCRIPT, "put", path, f"{mode:04o}", str(len(content))]
-        self.run(argv, timeout=timeout, stdin=content, sudo=True).check()
+        script = ("sh", "-c", PUT_SCRIPT, "put", path, f"{mode:04o}", str(len(content)))
+        label = f"writing {path}"
+        result = self._run(("sudo", "-n", "--", *script), label, timeout, content)
+        if result.exit_status != 0:
+            raise CommandError(f"{self._endpoint.name}: {label} failed: {result.stderr.strip()}")
 
     def interactive(self, argv: Sequence[str]) -> int:
         """Run with the caller's terminal; return the exit status. No argv: a login shell."""
@@ -163,6 +147,29 @@ class SshTransport:
         if self._client:
             self._client.close()
             self._client = None
+
+    def _run(self, argv: tuple[str, ...], label: str, timeout: float, stdin: bytes) -> Result:
+        """Run a command that messages call `label`."""
+        deadline = Deadline(timeout)
+        began = time.monotonic()
+        session = Session(self._open_channel(timeout), stdin)
+        try:
+            # With something after it the login shell forks for the command, so that a
+            # signal becomes a status; paramiko drops the "exit-signal" message.
+            session.start(f"{shlex.join(argv)}; exit $?")
+            status = session.serve(deadline)
+        except SessionLostError as error:
+            self.close()
+            raise self._error(f"the connection was lost: {error}", label, session) from error
+        finally:
+            session.close()
+        if status is None and STOPPING.is_set():
+            raise InterruptedRunError(f"{self._endpoint.name}: {label} was left")
+        if status is None:
+            raise self._error(f"it did not end within {timeout:g} s", label, session)
+        seconds = time.monotonic() - began
+        name = self._endpoint.name
+        return Result(name, argv, status, session.stdout, session.stderr, seconds)
 
     def _open_channel(self, timeout: float) -> paramiko.Channel:
         """Open a channel on the connection, which is made anew once if it has died."""
@@ -247,9 +254,9 @@ class SshTransport:
     def _where(self) -> str:
         return f"{self._endpoint.address}:{self._endpoint.port}"
 
-    def _error(self, what: str, argv: Sequence[str], session: Session) -> TransportError:
+    def _error(self, what: str, label: str, session: Session) -> TransportError:
         tail = "\n".join((session.stdout + session.stderr).splitlines()[-TAIL_LINES:])
-        message = f"{self._endpoint.name}: `{shlex.join(argv)}`: {what}"
+        message = f"{self._endpoint.name}: {label}: {what}"
         return TransportError(f"{message}:\n{tail}" if tail else message)
 
 

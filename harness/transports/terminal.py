@@ -41,6 +41,7 @@ def attach(channel: paramiko.Channel) -> int:
         The exit status, or 255 if none came.
     """
     stdin = sys.stdin.fileno()
+    is_terminal = os.isatty(stdin)
     with _raw_mode(stdin), _window_changes(channel):
         unsent = b""
         typing = True
@@ -52,6 +53,8 @@ def attach(channel: paramiko.Channel) -> int:
             if stdin in ready:
                 unsent = os.read(stdin, CHUNK_BYTES)
                 typing = bool(unsent)
+                if not typing and is_terminal:
+                    return LOST  # in raw mode no key means an end: the terminal is gone
                 if not typing:
                     channel.shutdown_write()
             _show(channel)
@@ -90,7 +93,8 @@ def _raw_mode(stdin: int) -> Iterator[None]:
         tty.setraw(stdin, termios.TCSADRAIN)  # what was typed early counts
         yield
     finally:
-        termios.tcsetattr(stdin, termios.TCSADRAIN, before)
+        with contextlib.suppress(termios.error):  # the terminal may be gone
+            termios.tcsetattr(stdin, termios.TCSADRAIN, before)
 
 
 @contextlib.contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import fcntl
 import json
 import os
@@ -32,7 +31,11 @@ class Person:
     """Somebody at a terminal who runs `interactive`, types, and looks at the screen."""
 
     def __init__(self, sshd: Sshd, known_hosts: Path) -> None:
-        self._endpoint = json.dumps(dataclasses.asdict(sshd.endpoint()))
+        endpoint = sshd.endpoint()
+        self._key = endpoint.private_key
+        self._endpoint = json.dumps(
+            {"name": endpoint.name, "port": endpoint.port, "user": endpoint.user}
+        )
         self._known_hosts = known_hosts
         self._terminal, self._inner = pty.openpty()
         self._process: subprocess.Popen[bytes] | None = None
@@ -43,10 +46,20 @@ class Person:
         module = [sys.executable, "-m", "tests.contract.interact"]
         return [*module, self._endpoint, str(self._known_hosts), *argv]
 
+    @property
+    def _environment(self) -> dict[str, str]:
+        return {**os.environ, "PRIVATE_KEY": self._key}
+
     def starts(self, *argv: str) -> None:
         end = self._inner
         self._process = subprocess.Popen(
-            self._argv(argv), cwd=ROOT, stdin=end, stdout=end, stderr=end, start_new_session=True
+            self._argv(argv),
+            cwd=ROOT,
+            env=self._environment,
+            stdin=end,
+            stdout=end,
+            stderr=end,
+            start_new_session=True,
         )
 
     def resize(self, columns: int, lines: int) -> None:
@@ -76,14 +89,25 @@ class Person:
     def pipes(self, content: bytes, *argv: str) -> subprocess.CompletedProcess[bytes]:
         """Run without any terminal."""
         return subprocess.run(
-            self._argv(argv), cwd=ROOT, input=content, capture_output=True, timeout=60, check=False
+            self._argv(argv),
+            cwd=ROOT,
+            env=self._environment,
+            input=content,
+            capture_output=True,
+            timeout=60,
+            check=False,
         )
+
+    def hangs_up(self) -> None:
+        os.close(self._terminal)
+        self._terminal = -1
 
     def close(self) -> None:
         if self._process and self._process.poll() is None:
             self._process.kill()
             self._process.wait()
-        os.close(self._terminal)
+        if self._terminal >= 0:
+            self.hangs_up()
         os.close(self._inner)
 
 
@@ -125,6 +149,14 @@ def test_control_c_interrupts_the_command_over_there(person: Person) -> None:
     person.types(b"\x03")
     person.sees(b"interrupted")
     assert person.ends() == 9
+
+
+def test_a_terminal_that_goes_away_ends_it(person: Person) -> None:
+    person.starts()
+    person.types(b"echo $((6 * 7))\n")
+    person.sees(b"42")
+    person.hangs_up()
+    assert person.ends() == 255
 
 
 def test_without_a_terminal_megabytes_pass_through_unchanged(person: Person) -> None:
