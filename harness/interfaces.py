@@ -211,9 +211,7 @@ class ClusterAPI(Protocol):
         """
         ...
 
-    def kubectl(
-        self, argv: Sequence[str], *, timeout: float, stdin: bytes = b""
-    ) -> Result:
+    def kubectl(self, argv: Sequence[str], *, timeout: float, stdin: bytes = b"") -> Result:
         """Run kubectl with the cluster's administrator configuration."""
         ...
 

@@ -39,6 +39,7 @@ class Cluster:
         provider: Makes its machines.
         network: Where they live.
         transport: Machine name → how to run commands there.
+        forget: Machine name → drops its connection and its host key.
         api: Its API server.
         vagrantfile: Renders the Vagrantfile for the cluster's secrets.
         check_host: Raises HostError if this host cannot do it.
@@ -51,6 +52,7 @@ class Cluster:
     provider: Provider
     network: Network
     transport: Callable[[str], Transport]
+    forget: Callable[[str], None]
     api: ClusterAPI
     vagrantfile: Callable[[ClusterSecrets], str]
     check_host: Callable[[], None]
@@ -155,6 +157,7 @@ def up(
         provider=cluster.provider,
         network=cluster.network,
         transport=cluster.transport,
+        forget=cluster.forget,
         api=cluster.api,
         check_host=cluster.check_host,
         report=reporter.report,

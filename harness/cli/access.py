@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from harness import evidence, process
+from harness import kubeconfig as kubeconfigs
 from harness.cli import options, selectors, session
 from harness.cli.options import Name, example
 from harness.errors import HarnessError
@@ -131,25 +132,37 @@ def _admin_config(cluster: Cluster) -> Path:
     return path
 
 
-@app.command(epilog=example("harness kubeconfig --out admin.conf", "harness kubeconfig | less"))
+@app.command(epilog=example("harness kubeconfig --merge", "harness kubeconfig --out admin.conf"))
 def kubeconfig(
     name: Name = None,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="Write it there, 0600.")
     ] = None,
+    *,
+    merge: Annotated[
+        bool, typer.Option("--merge", help="Put it into the user's kubeconfig, till `down`.")
+    ] = False,
 ) -> None:
     """Print a configuration for this host's own kubectl.
 
     It holds the administrator's key. Its address is a forward on 127.0.0.1 that lives as
-    long as the cluster.
+    long as the cluster. With --merge it becomes the current context of $KUBECONFIG, or else
+    of ~/.kube/config.
     """
-    text = session.recorded(name).kubeconfig_text()
-    if out is None:
+    cluster = session.recorded(name)
+    text = cluster.kubeconfig_text()
+    if merge:
+        file = session.user_kubeconfig()
+        kubeconfigs.merge(file, text)
+        session.give_file(file)
+        context = kubeconfigs.context_name(cluster.plan.cluster)
+        typer.echo(f"{file} has the context {context} now.", err=True)
+    if out is not None:
+        write_atomically(out, text, mode=PRIVATE_FILE)
+        session.give_file(out)
+        typer.echo(f"Use it as KUBECONFIG={shlex.quote(str(out.absolute()))}", err=True)
+    if not merge and out is None:
         typer.echo(text, nl=False)
-        return
-    write_atomically(out, text, mode=PRIVATE_FILE)
-    session.give_file(out)
-    typer.echo(f"Use it as KUBECONFIG={shlex.quote(str(out.absolute()))}", err=True)
 
 
 @app.command(epilog=example("harness logs", "harness logs --out evidence.tar.gz"))

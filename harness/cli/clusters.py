@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from harness import evidence, orchestrator
+from harness import evidence, kubeconfig, orchestrator
 from harness import nodes as node_rows
 from harness.cli import interrupts, offline, options, parts, privilege, session
 from harness.cli.options import Files, Name, Output, Print, Provider, ProviderChoice, example
@@ -144,6 +144,7 @@ def _remove(name: str) -> None:
     workspace = cluster.workspace
     with session.reporting(workspace) as reporter, interrupted, workspace.hold("down"):
         orchestrator.down(cluster, reporter)
+    kubeconfig.forget(session.user_kubeconfig(), name)
     typer.echo(f"Cluster `{name}` is gone.", err=True)
 
 

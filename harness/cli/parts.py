@@ -15,6 +15,7 @@ from harness.lab import box, bundle, forward, traits
 from harness.lab.network import BRIDGE, LabNetwork
 from harness.orchestrator import Cluster
 from harness.spec import ONLINE_SUPPLY, ProviderName, Supply, Traits
+from harness.transports import known_hosts
 from harness.workspace import Workspace, clusters, state_dir
 
 if TYPE_CHECKING:
@@ -116,6 +117,7 @@ def _cluster(decided: ClusterPlan) -> Cluster:
         ),
         network=network,
         transport=connections.to,
+        forget=connections.forget,
         api=KubectlOnManager(lambda: connections.to(decided.manager.name)),
         vagrantfile=lambda secrets: _vagrantfile(decided, workspace, secrets),
         check_host=lambda: doctor.require(decided.provider),
@@ -183,6 +185,12 @@ class Connections:
                 connect_timeout=CONNECT_SECONDS,
             )
         return self._open[name]
+
+    def forget(self, name: str) -> None:
+        """Drop a machine's connection and host key: another machine will have its address."""
+        if transport := self._open.pop(name, None):
+            transport.close()
+        known_hosts.forget(self._workspace.known_hosts, self._plan.machine(name).address)
 
     def close(self) -> None:
         """Close every connection that was made."""

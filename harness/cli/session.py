@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pwd
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness import groups
@@ -14,7 +16,6 @@ from harness.workspace import Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from harness.interfaces import Reporter
     from harness.orchestrator import Cluster
@@ -59,6 +60,15 @@ def reporting(workspace: Workspace) -> Iterator[Reporter]:
         if is_new and not workspace.exists:
             workspace.remove()
         workspace.give_to_caller()
+
+
+def user_kubeconfig() -> Path:
+    """Return the kubeconfig that the caller's own kubectl writes to."""
+    if chosen := os.environ.get("KUBECONFIG"):
+        return Path(chosen.split(os.pathsep)[0])
+    caller = os.environ.get("SUDO_UID")
+    home = Path(pwd.getpwuid(int(caller)).pw_dir) if caller else Path.home()
+    return home / ".kube" / "config"
 
 
 def give_file(path: Path) -> None:

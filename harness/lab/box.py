@@ -150,7 +150,7 @@ def _system(work: Work) -> None:
     work.run(extract, timeout=COPY_SECONDS)
     work.say("setting up the login user and the services")
     _copy_files(FILES / "root", root)
-    _user(work, root)
+    add_login_user(work, root)
     units = root / "etc/systemd/system"
     for unit in MASKED:
         (units / unit).unlink(missing_ok=True)
@@ -177,7 +177,7 @@ def _copy_files(source: Path, target: Path) -> None:
             shutil.copy(path, place)
 
 
-def _user(work: Work, root: Path) -> None:
+def add_login_user(work: Work, root: Path) -> None:
     """Make the user that every Vagrant box has, open to Vagrant's insecure key."""
     useradd = ["chroot", str(root), "useradd", "--create-home", "--shell", "/bin/bash", "vagrant"]
     work.run(useradd, timeout=QUICK_SECONDS)

@@ -31,6 +31,7 @@ class Site:
         provider: Makes machines.
         network: Where they live.
         transport: Machine name → how to run commands there; cached, one thread per machine.
+        forget: Machine name → drops its connection and its host key, because it is made anew.
         api: The cluster's API server.
         check_host: Raises HostError if this host cannot do it.
         report: Takes events.
@@ -42,6 +43,7 @@ class Site:
     provider: Provider
     network: Network
     transport: Callable[[str], Transport]
+    forget: Callable[[str], None]
     api: ClusterAPI
     check_host: Callable[[], None]
     report: Callable[[Event], None]

@@ -21,8 +21,11 @@ def _run(site: Site, deadline: Deadline) -> str:
     site.network.create()
     states = site.provider.machines(timeout=deadline.remaining)
     missing = [name for name in site.plan.names if states[name] is not MachineState.RUNNING]
+    absent = [name for name in missing if states[name] is MachineState.ABSENT]
     # Interrupted between making a machine and recording it, Vagrant would trip over it now.
-    site.network.discard([name for name in missing if states[name] is MachineState.ABSENT])
+    site.network.discard(absent)
+    for name in absent:
+        site.forget(name)
 
     def on_line(machine: str, line: str) -> None:
         if machine in site.plan.names:
