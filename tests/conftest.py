@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
     from pathlib import Path
+
+REAL_MACHINES = ("lab", "libvirt")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -19,6 +21,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="write what the tests see into tests/golden instead of comparing; read the diff",
     )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Turn a skipped test on real machines into a failure in CI, whoever skips it and why."""
+    del call  # a hook's arguments are found by their names
+    report = yield
+    is_real = any(item.get_closest_marker(name) for name in REAL_MACHINES)
+    if os.environ.get("CI") and is_real and report.skipped and not hasattr(report, "wasxfail"):
+        why = report.longrepr[-1] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.outcome = "failed"
+        report.longrepr = f"{why}\nIn CI a skipped test on real machines is a failure."
+    return report
 
 
 @pytest.fixture
