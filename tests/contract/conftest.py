@@ -91,12 +91,16 @@ class TransportUnderTest:
         name: The machine's name.
         folder: A folder over there that does not exist yet.
         read: Returns (content, permission bits) of a file over there.
+        timeout: Seconds in which the machine does any small thing.
+        soon: Seconds in which it begins to do one.
     """
 
     transport: Transport
     name: str
     folder: str
     read: Callable[[str], tuple[bytes, int]]
+    timeout: float = 10
+    soon: float = 1.5
 
 
 class Sshd:

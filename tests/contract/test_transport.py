@@ -59,14 +59,16 @@ def transport_under_test(
 
 
 def test_arguments_arrive_as_they_are(transport_under_test: TransportUnderTest) -> None:
-    result = transport_under_test.transport.run(["printf", "[%s]", *NASTY], timeout=10)
+    transport, timeout = transport_under_test.transport, transport_under_test.timeout
+    result = transport.run(["printf", "[%s]", *NASTY], timeout=timeout)
     assert result.stdout == "".join(f"[{word}]" for word in NASTY)
 
 
 def test_a_failing_command_is_a_result_and_only_check_raises(
     transport_under_test: TransportUnderTest,
 ) -> None:
-    result = transport_under_test.transport.run(FAILING, timeout=10)
+    transport, timeout = transport_under_test.transport, transport_under_test.timeout
+    result = transport.run(FAILING, timeout=timeout)
     assert (result.exit_status, result.stdout, result.stderr) == (7, "out\n", "err\n")
     assert result.machine == transport_under_test.name
     with pytest.raises(CommandError, match="exited 7"):
@@ -74,12 +76,14 @@ def test_a_failing_command_is_a_result_and_only_check_raises(
 
 
 def test_standard_input_arrives_and_ends(transport_under_test: TransportUnderTest) -> None:
-    result = transport_under_test.transport.run(["cat"], timeout=10, stdin=b"one\ntwo")
+    transport, timeout = transport_under_test.transport, transport_under_test.timeout
+    result = transport.run(["cat"], timeout=timeout, stdin=b"one\ntwo")
     assert result.stdout == "one\ntwo"
 
 
 def test_sudo_makes_it_root(transport_under_test: TransportUnderTest) -> None:
-    result = transport_under_test.transport.run(["id", "-u"], timeout=10, sudo=True)
+    transport, timeout = transport_under_test.transport, transport_under_test.timeout
+    result = transport.run(["id", "-u"], timeout=timeout, sudo=True)
     assert result.check().stdout == "0\n"
     assert result.argv == ("sudo", "-n", "--", "id", "-u")
 
@@ -87,29 +91,33 @@ def test_sudo_makes_it_root(transport_under_test: TransportUnderTest) -> None:
 def test_a_command_out_of_time_is_an_error_with_machine_command_seconds_and_output(
     transport_under_test: TransportUnderTest,
 ) -> None:
+    soon = transport_under_test.soon
     with pytest.raises(TransportError) as info:
-        transport_under_test.transport.run(HANGING, timeout=1.5)
-    for word in (transport_under_test.name, "sleep 6", "1.5 s", "almost there"):
+        transport_under_test.transport.run(HANGING, timeout=soon)
+    for word in (transport_under_test.name, "sleep 6", f"{soon:g} s", "almost there"):
         assert word in info.value.message
 
 
 def test_put_makes_the_folder_and_the_file_with_its_mode(
     transport_under_test: TransportUnderTest,
 ) -> None:
+    transport, timeout = transport_under_test.transport, transport_under_test.timeout
     path = f"{transport_under_test.folder}/a secret"
     content = bytes(range(256)) * 4
-    transport_under_test.transport.put(content, path, mode=0o600, timeout=10)
+    transport.put(content, path, mode=0o600, timeout=timeout)
     assert transport_under_test.read(path) == (content, 0o600)
 
 
 def test_put_replaces_content_and_mode(transport_under_test: TransportUnderTest) -> None:
+    transport, timeout = transport_under_test.transport, transport_under_test.timeout
     path = f"{transport_under_test.folder}/init.sh"
-    transport_under_test.transport.put(b"long old content", path, mode=0o600, timeout=10)
-    transport_under_test.transport.put(b"new", path, mode=0o755, timeout=10)
+    transport.put(b"long old content", path, mode=0o600, timeout=timeout)
+    transport.put(b"new", path, mode=0o755, timeout=timeout)
     assert transport_under_test.read(path) == (b"new", 0o755)
 
 
 def test_it_works_again_after_close(transport_under_test: TransportUnderTest) -> None:
-    transport_under_test.transport.run(["id", "-u"], timeout=10)
-    transport_under_test.transport.close()
-    assert transport_under_test.transport.run(["id", "-u"], timeout=10).exit_status == 0
+    transport, timeout = transport_under_test.transport, transport_under_test.timeout
+    transport.run(["id", "-u"], timeout=timeout)
+    transport.close()
+    assert transport.run(["id", "-u"], timeout=timeout).exit_status == 0
