@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import platform
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness import process
@@ -16,6 +15,7 @@ from harness.errors import HostError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
     from harness.lab.steps import Work
 
@@ -179,23 +179,3 @@ def make_root(packages: Iterable[str], work: Work, *, variant: str = "essential"
 def belongs_in_image(name: str) -> bool:
     """Whether an entry of a root, named without a leading slash, belongs in an image."""
     return name not in LEFT_OUT and not name.startswith(tuple(f"{path}/" for path in EMPTIED))
-
-
-def missing_tools() -> list[str]:
-    """Return the Debian packages that building a bundle needs and this host lacks."""
-    programs = {
-        "apt-get": "apt",
-        "gcc": "gcc",
-        "go": "golang-go",
-        "mmdebstrap": "mmdebstrap",
-        "patch": "patch",
-        "tar": "tar",
-    }
-    missing = [package for program, package in programs.items() if not process.which(program)]
-    folders = {
-        "/usr/share/gocode/src/github.com/modern-go/reflect2": (
-            "golang-github-modern-go-reflect2-dev"
-        ),
-        "/usr/include/stdio.h": "libc6-dev",
-    }
-    return missing + [package for path, package in folders.items() if not Path(path).exists()]

@@ -161,9 +161,8 @@ def build_commands(work: Work, *, go_cache: Path) -> None:
         f"-o={work.directory}/",
         *targets,
     ]
-    total = len(listing.splitlines())
-    progress = _count(work.say, total)
-    _go(work, arguments, go_cache=go_cache, timeout=BUILD_SECONDS, on_line=progress)
+    on_line = progress(work.say, len(listing.splitlines()))
+    _go(work, arguments, go_cache=go_cache, timeout=BUILD_SECONDS, on_line=on_line)
 
 
 def linker_flags(debian_version: str) -> str:
@@ -184,7 +183,7 @@ def linker_flags(debian_version: str) -> str:
     return " ".join(["-s", "-w", *words])
 
 
-def _count(say: Callable[[str], None], total: int) -> Callable[[str], None]:
+def progress(say: Callable[[str], None], total: int) -> Callable[[str], None]:
     """Return what counts lines, one for each package, and tells every twentieth part."""
     counted = 0
 

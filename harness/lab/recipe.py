@@ -7,16 +7,16 @@ import json
 import shutil
 import string
 from importlib import resources
+from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
+from harness import process
 from harness.errors import HostError
 from harness.lab import bundle, debian, images, kubernetes, steps
 from harness.lab.images import Image, Layer
 from harness.lab.steps import Step, Work
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from harness.lab.bundle import Bundle
     from harness.lab.steps import OnEvent
 
@@ -35,6 +35,19 @@ VERSIONED = {
     "runc_version": "runc",
     "cni_version": "containernetworking-plugins",
     "etcd_version": "etcd-server",
+}
+# What the build runs and reads, and the packages that they come from.
+PROGRAMS = {
+    "apt-get": "apt",
+    "gcc": "gcc",
+    "go": "golang-go",
+    "mmdebstrap": "mmdebstrap",
+    "patch": "patch",
+    "tar": "tar",
+}
+FILES = {
+    kubernetes.REFLECT2: "golang-github-modern-go-reflect2-dev",
+    Path("/usr/include/stdio.h"): "libc6-dev",
 }
 LIST_SECONDS = 60.0
 INDEX = "index.json"
@@ -57,42 +70,38 @@ def build(on_event: OnEvent) -> Bundle:
             step fails.
     """
     target = bundle.default_path()
-    try:
-        bundle.verify(bundle.load(target))
-    except HostError:
+    if not (target / bundle.MANIFEST).exists():
         _check_host()
-        shutil.rmtree(target, ignore_errors=True)  # or its step would pass for done
     steps.build(plan(target), steps.cache_dir() / "build", label=LABEL, on_event=on_event)
     return bundle.load(target)
 
 
 def _check_host() -> None:
-    missing = debian.missing_tools()
+    missing = [package for program, package in PROGRAMS.items() if not process.which(program)]
+    missing += [package for path, package in FILES.items() if not path.exists()]
     if missing:
         names = ", ".join(missing)
         hint = f"Run `apt-get install {' '.join(missing)}`, or bring a bundle."
         raise HostError(f"building a bundle needs packages that are missing: {names}", hint=hint)
 
 
+def _is_whole(target: Path) -> bool:
+    try:
+        bundle.verify(bundle.load(target))
+    except HostError:
+        return False
+    return True
+
+
 def plan(target: Path) -> list[Step]:
     """Return the steps that end with a bundle at `target`."""
-    go_cache = steps.cache_dir() / "build" / "go"
-    go_build = functools.partial(kubernetes.build_commands, go_cache=go_cache)
-    go_generate = functools.partial(kubernetes.generate_openapi, go_cache=go_cache)
-    patches = [patch.read_text(encoding="utf-8") for patch in kubernetes.patches()]
-    script, manifest = _own_text(NETWORK_SCRIPT), _own_text(NETWORK_MANIFEST)
+    release = str(debian.release())
+    root_inputs = {"release": release, "packages": ROOT_PACKAGES, "options": debian.LEAN}
+    script, network = _own_text(NETWORK_SCRIPT), _own_text(NETWORK_MANIFEST)
     return [
-        Step("source", kubernetes.download, {"package": kubernetes.SOURCE_PACKAGE}),
-        Step("root", _make_root, {"packages": ROOT_PACKAGES, "options": debian.LEAN}),
-        Step("tree", kubernetes.unpack, {"recipe": 1, "patches": patches}, ("source",)),
-        Step("openapi", go_generate, {"recipe": 1}, ("tree",)),
-        Step("pause", kubernetes.build_pause, {"recipe": 1}, ("tree",)),
-        Step(
-            "binaries",
-            go_build,
-            {"commands": kubernetes.COMMANDS, "flags": kubernetes.BUILD_FLAGS, "recipe": 1},
-            ("source", "tree", "openapi"),
-        ),
+        Step("source", kubernetes.download, {"release": release}),
+        Step("root", _make_root, {**root_inputs, "emptied": debian.EMPTIED}),
+        *_compile_steps(),
         Step(
             "images",
             functools.partial(_write_images, script=script),
@@ -101,11 +110,26 @@ def plan(target: Path) -> list[Step]:
         ),
         Step(
             "bundle",
-            functools.partial(_assemble, network=manifest),
-            {"network": manifest, "recipe": 1, "format": bundle.FORMAT},
+            functools.partial(_assemble, network=network),
+            {"network": network, "recipe": 1, "format": bundle.FORMAT},
             ("source", "binaries", "images"),
             target,
+            _is_whole,
         ),
+    ]
+
+
+def _compile_steps() -> list[Step]:
+    go_cache = steps.cache_dir() / "build" / "go"
+    go_build = functools.partial(kubernetes.build_commands, go_cache=go_cache)
+    go_generate = functools.partial(kubernetes.generate_openapi, go_cache=go_cache)
+    patches = [patch.read_text(encoding="utf-8") for patch in kubernetes.patches()]
+    flags = {"commands": kubernetes.COMMANDS, "flags": kubernetes.BUILD_FLAGS}
+    return [
+        Step("tree", kubernetes.unpack, {"recipe": 1, "patches": patches}, ("source",)),
+        Step("openapi", go_generate, {"recipe": 1}, ("tree",)),
+        Step("pause", kubernetes.build_pause, {"recipe": 1}, ("tree",)),
+        Step("binaries", go_build, {**flags, "recipe": 1}, ("source", "tree", "openapi")),
     ]
 
 

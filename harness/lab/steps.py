@@ -102,6 +102,7 @@ class Step:
         inputs: Everything beside `needs` that the output depends on.
         needs: Names of earlier steps.
         target: Where the output goes; default: a directory of its name beside the stamps.
+        intact: Whether an output that is there is still good; asked under the lock.
     """
 
     name: str
@@ -109,6 +110,7 @@ class Step:
     inputs: Inputs = field(default_factory=dict)
     needs: tuple[str, ...] = ()
     target: Path | None = None
+    intact: Callable[[Path], bool] = Path.is_dir
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,10 +140,10 @@ def build(steps: Sequence[Step], root: Path, *, label: str, on_event: OnEvent) -
         What each step left, by name.
 
     Raises:
-        HostError: If another harness builds in `root` and does not end.
+        HostError: If `root` cannot be written, or if another harness builds in it and does
+            not end.
         ExceptionGroup: If more than one step failed; a single failure is raised as it is.
     """
-    root.mkdir(parents=True, exist_ok=True)
     guard = threading.Lock()
 
     def tell(event: Event) -> None:
@@ -156,18 +158,26 @@ def build(steps: Sequence[Step], root: Path, *, label: str, on_event: OnEvent) -
 def _locked(root: Path, label: str, tell: OnEvent) -> Iterator[None]:
     lock = filelock.FileLock(root / "lock")
     try:
+        root.mkdir(parents=True, exist_ok=True)
         lock.acquire(blocking=False)
-    except filelock.Timeout:
+    except filelock.Timeout:  # an OSError too, hence first
         tell(Notice(f"Another harness is building the {label}; waiting for it."))
-        try:
-            lock.acquire(timeout=LOCK_SECONDS)
-        except filelock.Timeout as error:
-            message = f"another harness has held {root / 'lock'} for {LOCK_SECONDS:g} s"
-            raise HostError(message, hint="Look for another `harness` process.") from error
+        _wait_for(lock)
+    except OSError as error:
+        hint = "HARNESS_CACHE_DIR chooses another place."
+        raise HostError(f"cannot write to {root}: {error.strerror}", hint=hint) from error
     try:
         yield
     finally:
         lock.release()
+
+
+def _wait_for(lock: filelock.BaseFileLock) -> None:
+    try:
+        lock.acquire(timeout=LOCK_SECONDS)
+    except filelock.Timeout as error:
+        message = f"another harness has held {lock.lock_file} for {LOCK_SECONDS:g} s"
+        raise HostError(message, hint="Look for another `harness` process.") from error
 
 
 class _Run:
@@ -220,7 +230,7 @@ class _Run:
         stamp_file = self._root / f"{step.name}.json"
         self._tell(PhaseStarted(step.name))
         stamp = _read_stamp(stamp_file)
-        if stamp and stamp.digest == digest and directory.is_dir():
+        if stamp and stamp.digest == digest and step.intact(directory):
             self._tell(PhaseEnded(step.name, 0.0, CACHED))
             return Done(directory, stamp.result)
         began = time.monotonic()

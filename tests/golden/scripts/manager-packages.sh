@@ -223,6 +223,8 @@ scheduler:
 apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
 cgroupDriver: systemd
+nodeStatusUpdateFrequency: '2s'
+nodeStatusReportFrequency: '5m0s'
 ---
 apiVersion: kubeproxy.config.k8s.io/v1alpha1
 kind: KubeProxyConfiguration

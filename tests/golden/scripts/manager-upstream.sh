@@ -201,6 +201,8 @@ scheduler:
 apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
 cgroupDriver: cgroupfs
+nodeStatusUpdateFrequency: '2s'
+nodeStatusReportFrequency: '5m0s'
 failSwapOn: false
 oomScoreAdj: 0
 ---
