@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 import tarfile
 from typing import TYPE_CHECKING
 
@@ -139,17 +140,6 @@ def test_each_step_of_the_plan_comes_after_those_that_it_needs(tmp_path: Path) -
         seen.add(step.name)
 
 
-def test_a_host_that_lacks_tools_learns_of_all_of_them(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setenv("HARNESS_CACHE_DIR", str(tmp_path / "cache"))
-    with pytest.raises(HostError, match="packages that are missing") as error:
-        recipe.build(lambda _: None)
-    assert {"golang-go", "mmdebstrap", "gcc"} <= set(error.value.hint.replace(",", "").split())
-    assert not (tmp_path / "cache").exists()
-
-
 @pytest.mark.parametrize(
     ("debian_version", "upstream"),
     [
@@ -175,6 +165,23 @@ def test_versions_are_linked_in_where_kubernetes_looks_for_them() -> None:
     assert flags[:2] == ["-s", "-w"]
     assert f"{variable}.gitVersion=v1.31.4" in flags
     assert f"{variable}.gitMinor=31" in flags
+
+
+def test_progress_is_told_twenty_times_at_most() -> None:
+    told: list[str] = []
+    tell = kubernetes.progress(told.append, 200)
+    for number in range(200):
+        tell(f"package {number}")
+    assert len(told) == 20
+    assert told[0] == "compiled 10 of at most 200 packages"
+
+
+def test_a_system_without_a_name_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nothing() -> dict[str, str]:
+        raise FileNotFoundError
+
+    monkeypatch.setattr(platform, "freedesktop_os_release", nothing)
+    assert str(debian.release()).startswith("unknown-unknown-")
 
 
 def test_packages_with_a_described_api_are_found_as_the_compiler_spells_them(

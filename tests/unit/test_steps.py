@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import filelock
@@ -148,6 +148,14 @@ def test_an_output_that_somebody_removed_is_made_again(workshop: Workshop) -> No
     assert workshop.ran == ["one"]
 
 
+def test_an_output_that_is_no_longer_good_is_made_again(workshop: Workshop) -> None:
+    one = replace(workshop.step("one", "text"), intact=lambda path: (path / "out").exists())
+    done = workshop.build([one])
+    (done["one"].directory / "out").unlink()
+    workshop.build([one])
+    assert workshop.ran == ["one"]
+
+
 def test_an_unreadable_stamp_counts_as_none(workshop: Workshop) -> None:
     workshop.build([workshop.step("one")])
     (workshop.root / "one.json").write_text('{"digest": "cut of')
@@ -261,6 +269,25 @@ def test_a_second_harness_waits_for_the_first_and_tells_so(workshop: Workshop) -
     steps.build([workshop.step("one")], workshop.root, label="bundle", on_event=release)
     assert isinstance(told[0], Notice)
     assert workshop.ran == ["one"]
+
+
+def test_a_harness_that_waits_in_vain_says_for_what(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(steps, "LOCK_SECONDS", 0)
+    workshop.root.mkdir()
+    with (
+        filelock.FileLock(workshop.root / "lock"),
+        pytest.raises(HostError, match="another harness has held"),
+    ):
+        workshop.build([workshop.step("one")])
+
+
+def test_a_cache_that_cannot_be_written_is_a_fault_of_the_host(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(HostError, match="cannot write to") as error:
+        Workshop(tmp_path / "file" / "build").build([])
+    assert "HARNESS_CACHE_DIR" in error.value.hint
 
 
 @pytest.mark.usefixtures("_programs_may_run_again")
