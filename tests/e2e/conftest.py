@@ -31,10 +31,11 @@ def lab_host() -> None:
         pytest.skip(f"needs {missing}")
 
 
-def make_lab(folder: Path, cluster: str) -> labs.Lab:
+def make_lab(folder: Path, cluster: str, *, workers: int = 3) -> labs.Lab:
+    """Return a cluster of its own, with a state folder of its own; nothing exists yet."""
     groups = folder / "groups"
     groups.mkdir()
-    return labs.Lab(folder / "state", labs.write_groups(groups, cluster), cluster)
+    return labs.Lab(folder / "state", labs.write_groups(groups, cluster, workers), cluster)
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +45,7 @@ def before(lab_host: None) -> dict[str, set[str]]:  # noqa: ARG001 - asked for, 
 
 
 @pytest.fixture
-def fresh_lab(lab_host: None, tmp_path: Path, before: dict[str, set[str]]) -> Iterator[labs.Lab]:
+def fresh_lab(tmp_path: Path, before: dict[str, set[str]]) -> Iterator[labs.Lab]:
     """A cluster that does not exist yet; it is removed whatever the test did."""
     lab = make_lab(tmp_path, "e2e-fresh")
     try:
@@ -57,7 +58,7 @@ def fresh_lab(lab_host: None, tmp_path: Path, before: dict[str, set[str]]) -> It
 
 @pytest.fixture(scope="module")
 def brought_up(
-    lab_host: None, tmp_path_factory: pytest.TempPathFactory, before: dict[str, set[str]]
+    tmp_path_factory: pytest.TempPathFactory, before: dict[str, set[str]]
 ) -> Iterator[tuple[labs.Lab, labs.Finished]]:
     """The walkthrough's cluster, up from nothing; shared by the tests of a module."""
     lab = make_lab(tmp_path_factory.mktemp("lab"), "e2e")

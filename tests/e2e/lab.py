@@ -132,13 +132,15 @@ class Lab:
         }
 
 
-def write_groups(folder: Path, cluster: str) -> tuple[Path, ...]:
-    """Write the walkthrough's groups under another KubeClusterID."""
+def write_groups(folder: Path, cluster: str, workers: int) -> tuple[Path, ...]:
+    """Write the walkthrough's groups under another KubeClusterID, with so many workers."""
     files = []
     for name in ("groups-manager.json", "groups-worker.json"):
         group = json.loads((ROOT / "groups" / name).read_text())
         properties = group["Properties"]["Properties"]["Flavor"]["Properties"]
         properties["KubeClusterID"] = cluster
+        if "Size" in (allocation := group["Properties"]["Properties"]["Allocation"]):
+            allocation["Size"] = workers
         script = (ROOT / "groups" / properties["InitScriptTemplateURL"]).resolve()
         properties["InitScriptTemplateURL"] = str(script)
         file = folder / name

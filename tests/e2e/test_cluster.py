@@ -51,6 +51,7 @@ def site(cluster: Cluster) -> Site:
         provider=cluster.provider,
         network=cluster.network,
         transport=cluster.transport,
+        forget=cluster.forget,
         api=cluster.api,
         check_host=cluster.check_host,
         report=RecordingReporter().report,
