@@ -29,6 +29,8 @@ LEAN = (
     *(f"path-exclude=/usr/share/{name}/*" for name in ("doc", "info", "lintian", "locale", "man")),
     "path-include=/usr/share/doc/*/copyright",
 )
+# Without it `usrmerge` comes in, and with it 50 MB of Perl.
+MERGED_USR = "--hook-dir=/usr/share/mmdebstrap/hooks/maybe-merged-usr"
 # Folders that are left empty: filled by the making of the root, or by the runtime.
 EMPTIED = (
     "dev", "etc/apt", "proc", "run", "sys", "tmp", "var/cache", "var/lib/apt", "var/log",
@@ -160,6 +162,7 @@ def make_root(packages: Iterable[str], work: Work, *, variant: str = "essential"
         "mmdebstrap",
         f"--variant={variant}",
         "--format=tar",
+        MERGED_USR,
         f"--include={','.join(packages)}",
         f"--aptopt={settings}",
         *(f"--dpkgopt={option}" for option in LEAN),

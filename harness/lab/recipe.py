@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import shutil
 import string
 from importlib import resources
@@ -77,7 +78,9 @@ def build(on_event: OnEvent) -> Bundle:
 
 
 def _check_host() -> None:
-    missing = [package for program, package in PROGRAMS.items() if not process.which(program)]
+    # Whoever is not root makes the root in a user namespace.
+    programs = PROGRAMS if os.geteuid() == 0 else {**PROGRAMS, "newuidmap": "uidmap"}
+    missing = [package for program, package in programs.items() if not process.which(program)]
     missing += [package for path, package in FILES.items() if not path.exists()]
     if missing:
         names = ", ".join(missing)
@@ -96,11 +99,11 @@ def _is_whole(target: Path) -> bool:
 def plan(target: Path) -> list[Step]:
     """Return the steps that end with a bundle at `target`."""
     release = str(debian.release())
-    root_inputs = {"release": release, "packages": ROOT_PACKAGES, "options": debian.LEAN}
+    root = {"packages": ROOT_PACKAGES, "options": [debian.MERGED_USR, *debian.LEAN]}
     script, network = _own_text(NETWORK_SCRIPT), _own_text(NETWORK_MANIFEST)
     return [
         Step("source", kubernetes.download, {"release": release}),
-        Step("root", _make_root, {**root_inputs, "emptied": debian.EMPTIED}),
+        Step("root", _make_root, {"release": release, **root, "emptied": debian.EMPTIED}),
         *_compile_steps(),
         Step(
             "images",

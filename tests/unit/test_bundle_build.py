@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tarfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,6 +34,7 @@ cp "${root%/*}/apt.conf" "$HOST/apt.conf"
 echo "I: making a root"; echo "W: a warning"
 mkdir -p "$HOST/root/usr"; tar -cf "$root" -C "$HOST/root" .""",
     "patch": "cat >/dev/null",
+    "newuidmap": "exit 1",
     "gcc": """
 while [ "$1" != -o ]; do shift; done; echo pause >"$2" """,
     "go": """
@@ -176,9 +178,19 @@ def test_a_host_that_lacks_tools_learns_of_all_of_them(
 ) -> None:
     monkeypatch.setenv("PATH", str(host.root / "nothing"))
     monkeypatch.setattr(recipe, "FILES", {Path("/nowhere"): "libc6-dev"})
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
     with pytest.raises(HostError, match="packages that are missing") as error:
         host.build()
     assert error.value.hint == (
         "Run `apt-get install apt gcc golang-go mmdebstrap patch tar libc6-dev`, or bring a bundle."
     )
     assert not host.build_folder.exists()
+
+
+def test_whoever_is_not_root_needs_user_namespaces(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(host.root / "nothing"))
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    with pytest.raises(HostError, match="uidmap"):
+        host.build()
