@@ -162,10 +162,6 @@ class Provider(Protocol):
         """
         ...
 
-    def endpoint(self, name: str, *, timeout: float) -> tuple[str, int]:
-        """Return (address, port) at which the machine's sshd is reached."""
-        ...
-
 
 class Transport(Protocol):
     """Runs commands on one machine. Must not know Kubernetes, nor retry commands."""

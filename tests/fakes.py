@@ -118,12 +118,6 @@ class FakeProvider:
         if left:
             raise ProviderError(f"Vagrant still has {', '.join(left)}")
 
-    def endpoint(self, name: str, *, timeout: float) -> tuple[str, int]:
-        del timeout
-        if self.states.get(name) is not MachineState.RUNNING:
-            raise ProviderError(f"{name}: not running, so there is no way to reach it")
-        return f"127.0.0.{list(self.states).index(name) + 3}", 22
-
 
 @dataclass(frozen=True, slots=True)
 class Answer:

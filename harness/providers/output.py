@@ -1,4 +1,4 @@
-"""Reads what Vagrant prints: machine-readable rows, per-machine lines, ssh-config.
+"""Reads what Vagrant prints: machine-readable rows and per-machine lines.
 
 python-vagrant 1.0.0 reads the rows too, but a line that a plugin prints in between is an
 IndexError there, an error row a ValueError, and rows of parallel machines yield each
@@ -18,10 +18,15 @@ if TYPE_CHECKING:
 
 STATES: Mapping[str, MachineState] = {
     "running": MachineState.RUNNING,
+    "inaccessible": MachineState.RUNNING,  # libvirt: it boots and has no address yet
+    "blocked": MachineState.RUNNING,  # libvirt: it waits for a disk
+    "shutting_down": MachineState.RUNNING,  # libvirt
     "not_created": MachineState.ABSENT,
     "stopped": MachineState.STOPPED,  # lxc
     "frozen": MachineState.STOPPED,  # lxc
     "shutoff": MachineState.STOPPED,  # libvirt
+    "crashed": MachineState.STOPPED,  # libvirt
+    "pmsuspended": MachineState.STOPPED,  # libvirt
     "paused": MachineState.STOPPED,  # libvirt, virtualbox
     "poweroff": MachineState.STOPPED,  # virtualbox
     "saved": MachineState.STOPPED,  # virtualbox
@@ -89,24 +94,6 @@ def attribute(line: str, names: Iterable[str]) -> tuple[str, str]:
 def failed_machines(output: str) -> list[str]:
     """Return the machines that Vagrant names in the errors of a parallel run."""
     return sorted({match["name"] for match in _FAILED.finditer(output)})
-
-
-def endpoints(ssh_config: str) -> dict[str, tuple[str, int]]:
-    """Read ``vagrant ssh-config``: (address, port) per host; incomplete hosts are left out."""
-    hosts: dict[str, dict[str, str]] = {}
-    name = ""
-    for line in ssh_config.splitlines():
-        key, _, value = line.strip().partition(" ")
-        if key == "Host":
-            name = value.strip()
-            hosts[name] = {}
-        elif name:
-            hosts[name][key] = value.strip().strip('"')
-    return {
-        host: (keys["HostName"], int(keys.get("Port", "22")))
-        for host, keys in hosts.items()
-        if "HostName" in keys
-    }
 
 
 def selector(names: Sequence[str]) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import threading
 from typing import TYPE_CHECKING, Any
 
 from harness import process
@@ -78,8 +77,6 @@ class VagrantProvider:
         self._names = tuple(names)
         self._logs = logs
         self._provider = provider
-        self._endpoints: dict[str, tuple[str, int]] = {}
-        self._lock = threading.Lock()
 
     def up(self, names: Sequence[str], *, timeout: float, on_line: OnLine) -> None:
         """Create or start these machines, in parallel where the provider allows it.
@@ -88,7 +85,6 @@ class VagrantProvider:
             ProviderError: With the last lines of output; machines that exist are kept.
         """
         if names:
-            self._endpoints.clear()
             vagrant = self._vagrant(names, timeout, on_line)
             vagrant.up(vm_name=output.selector(names), provider=str(self._provider))
 
@@ -108,7 +104,6 @@ class VagrantProvider:
             ProviderError: With the last lines of output.
         """
         if names:
-            self._endpoints.clear()
             self._vagrant(names, timeout).halt(vm_name=output.selector(names))
 
     def destroy(self, names: Sequence[str], *, timeout: float) -> None:
@@ -119,7 +114,6 @@ class VagrantProvider:
         """
         if not names:
             return
-        self._endpoints.clear()
         self._vagrant(names, timeout).destroy(vm_name=output.selector(names))
         states = self.machines(timeout=timeout)
         left = [name for name in names if states[name] is not MachineState.ABSENT]
@@ -128,27 +122,6 @@ class VagrantProvider:
                 f"Vagrant removed the machines, yet it still has {', '.join(left)}",
                 hint=self._log_hint(),
             )
-
-    def endpoint(self, name: str, *, timeout: float) -> tuple[str, int]:
-        """Return (address, port) of a machine's sshd; one call to Vagrant serves them all.
-
-        Raises:
-            ProviderError: If the machine does not run.
-        """
-        with self._lock:
-            if name not in self._endpoints:
-                # Vagrant stops at the first machine that is not up, so lines of others may
-                # be missing after a failure; then this machine is asked for by name.
-                text = self._execute(["ssh-config"], self._names, timeout, check=False)
-                self._endpoints.update(output.endpoints(text))
-            if name not in self._endpoints:
-                text = self._vagrant([name], timeout).ssh_config(vm_name=name)
-                self._endpoints.update(output.endpoints(text))
-            if name not in self._endpoints:
-                raise ProviderError(
-                    f"{name}: Vagrant does not say how to reach it", hint=self._log_hint()
-                )
-            return self._endpoints[name]
 
     def _vagrant(self, names: Sequence[str], timeout: float, on_line: OnLine = _ignore) -> Any:  # noqa: ANN401 - python-vagrant has no types
         """Return python-vagrant's object for one call about these machines."""
@@ -165,7 +138,6 @@ class VagrantProvider:
         timeout: float,
         *,
         on_line: OnLine = _ignore,
-        check: bool = True,
     ) -> str:
         """Run Vagrant once and return its standard output."""
         executable = process.which("vagrant", path=self._env["PATH"])
@@ -185,7 +157,6 @@ class VagrantProvider:
                 cwd=self._root,
                 on_line=lambda line: self._tell(line, on_line),
                 log=self._logs / "vagrant.log",
-                check=check,
             )
         except process.ProcessFailed as error:
             raise self._error(args, names, error) from error

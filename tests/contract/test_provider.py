@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-
-from harness.errors import ProviderError
 from harness.interfaces import MachineState
 
 if TYPE_CHECKING:
@@ -48,21 +45,6 @@ def test_several_machines_come_up_together_and_only_those_named(
         third: MachineState.ABSENT,
     }
     assert {first, second} <= told <= {first, second, ""}
-
-
-def test_a_machine_that_runs_says_where_it_is_reached_and_each_is_elsewhere(
-    provider_under_test: ProviderUnderTest,
-) -> None:
-    provider, timeout = provider_under_test.provider, provider_under_test.timeout
-    first, second, third = provider_under_test.names
-    provider.up([first, second], timeout=timeout, on_line=ignore)
-    endpoints = {provider.endpoint(name, timeout=timeout) for name in (first, second)}
-    with pytest.raises(ProviderError, match=third):
-        provider.endpoint(third, timeout=timeout)
-    provider.destroy([first, second], timeout=timeout)
-    assert len(endpoints) == 2
-    with pytest.raises(ProviderError, match=first):
-        provider.endpoint(first, timeout=timeout)
 
 
 def test_destroying_what_is_absent_and_starting_what_runs_are_no_errors(

@@ -166,34 +166,6 @@ def test_machines_come_up_in_parallel_only_where_the_provider_allows_it(
     assert call == f"up {names} --provider={provider} --no-destroy-on-error {flag}"
 
 
-def test_endpoints_cost_one_call_until_the_machines_go(fake_vagrant: FakeVagrant) -> None:
-    provider = fake_vagrant.provider()
-    provider.up(NAMES, timeout=20, on_line=ignore)
-    assert [provider.endpoint(name, timeout=20) for name in NAMES] == [
-        ("127.0.0.3", 22),
-        ("127.0.0.4", 22),
-        ("127.0.0.5", 22),
-    ]
-    assert fake_vagrant.calls.count("ssh-config") == 1
-    provider.destroy([OTHER], timeout=20)
-    provider.endpoint(MANAGER, timeout=20)
-    assert fake_vagrant.calls.count("ssh-config") == 2
-
-
-def test_a_machine_is_found_though_another_is_absent(fake_vagrant: FakeVagrant) -> None:
-    provider = fake_vagrant.provider()
-    provider.up([OTHER], timeout=20, on_line=ignore)
-    assert provider.endpoint(OTHER, timeout=20) == ("127.0.0.3", 22)
-    assert fake_vagrant.calls[-1] == f"ssh-config {OTHER}"
-
-
-def test_an_ssh_config_without_the_machine_is_an_error(fake_vagrant: FakeVagrant) -> None:
-    provider = fake_vagrant.provider("silent")
-    provider.up([OTHER], timeout=20, on_line=ignore)
-    with pytest.raises(ProviderError, match=f"{OTHER}: Vagrant does not say how to reach it"):
-        provider.endpoint(OTHER, timeout=20)
-
-
 def test_a_host_without_vagrant_is_told_so(
     fake_vagrant: FakeVagrant, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

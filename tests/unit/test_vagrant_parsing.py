@@ -23,21 +23,6 @@ STATUS = """\
 1795336300,,ui,info,Current machine states:\\n\\nip-192.168.2.200 running (lxc)
 """
 
-SSH_CONFIG = """\
-A plugin says something
-Host ip-192.168.2.200
-  HostName 192.168.2.200
-  User vagrant
-  Port 22
-  IdentityFile "/a folder/key"
-
-Host ip-192.168.2.2
-  HostName 192.168.2.2
-
-Host nowhere
-  User vagrant
-"""
-
 
 def test_each_machines_state_is_read() -> None:
     assert output.states(STATUS, NAMES) == {
@@ -68,14 +53,22 @@ def test_rows_in_any_order_yield_each_machine_once() -> None:
     assert output.states(backwards, NAMES) == output.states(STATUS, NAMES)
 
 
-@pytest.mark.parametrize("word", ["stopped", "frozen", "shutoff", "poweroff", "saved", "aborted"])
+@pytest.mark.parametrize(
+    "word",
+    ["stopped", "frozen", "shutoff", "crashed", "pmsuspended", "poweroff", "saved", "aborted"],
+)
 def test_every_way_to_stand_still_is_stopped(word: str) -> None:
     assert output.states(f"1,w,state,{word}", ["w"]) == {"w": MachineState.STOPPED}
 
 
+@pytest.mark.parametrize("word", ["running", "inaccessible", "blocked", "shutting_down"])
+def test_a_machine_that_boots_or_shuts_down_still_runs(word: str) -> None:
+    assert output.states(f"1,w,state,{word}", ["w"]) == {"w": MachineState.RUNNING}
+
+
 def test_an_unknown_state_is_quoted_with_its_machine() -> None:
-    with pytest.raises(ProviderError, match="w: Vagrant reports an unknown state: 'inaccessible'"):
-        output.states("1,w,state,inaccessible", ["w"])
+    with pytest.raises(ProviderError, match="w: Vagrant reports an unknown state: 'molten'"):
+        output.states("1,w,state,molten", ["w"])
 
 
 def test_a_machine_that_vagrant_does_not_mention_is_an_error_and_not_absent() -> None:
@@ -116,13 +109,6 @@ def test_the_machines_that_failed_in_parallel_are_named() -> None:
         "An error occurred while executing the action on the 'a' machine. Please\n"
     )
     assert output.failed_machines(text) == ["a", "b"]
-
-
-def test_endpoints_are_read_per_host_and_incomplete_hosts_left_out() -> None:
-    assert output.endpoints(SSH_CONFIG) == {
-        "ip-192.168.2.200": ("192.168.2.200", 22),
-        "ip-192.168.2.2": ("192.168.2.2", 22),
-    }
 
 
 def test_a_selector_matches_the_names_and_no_name_that_merely_contains_one() -> None:
