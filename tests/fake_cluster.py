@@ -117,6 +117,7 @@ class FakeWorld:
             provider=self.provider,
             network=self.network,
             transport=lambda name: self.transports[name],
+            forget=lambda name: self.transports[name].close(),
             api=self.api,
             vagrantfile=lambda secrets: f"# {secrets.ca_cert_hash}\n",
             check_host=lambda: None,
