@@ -21,11 +21,14 @@ if TYPE_CHECKING:
 
 NAME = "harness-libvirt-test"
 PACKAGES = (
-    "linux-image-cloud-amd64", "systemd-sysv", "udev", "dbus", "libnss-myhostname",
-    "openssh-server", "sudo", "ifupdown", "isc-dhcp-client", "iproute2", "kmod", "procps",
+    "linux-image-cloud-amd64", "systemd-sysv", "udev", "libnss-myhostname", "openssh-server",
+    "sudo", "ifupdown", "isc-dhcp-client", "iproute2", "kmod", "procps",
 )  # fmt: skip
 # What the lab masks because its machines are containers; these are not.
-NEEDED = ("udev", "modules-load", "getty")
+NEEDED = ("udev", "modules-load")
+# Half of the time to the network, in emulation: the one waits for every device to be known,
+# the other for a bus that is not there.
+SLOW = ("ifupdown-pre.service", "systemd-logind.service")
 SECTOR = 512
 BOOT_START, BOOT_SECTORS = 2048, 96 * 2048
 ROOT_START = BOOT_START + BOOT_SECTORS
@@ -40,10 +43,10 @@ DEFAULT linux
 LABEL linux
 KERNEL vmlinuz
 INITRD initrd.img
-APPEND root=/dev/vda2 rw net.ifnames=0 quiet
+APPEND root=/dev/vda2 rw net.ifnames=0 quiet mitigations=off apparmor=0
 """
 FILES = {
-    "etc/fstab": "/dev/vda2 / ext4 defaults 0 0\n",
+    "etc/fstab": "",  # the root is there already; systemd would wait for its device
     "etc/hostname": "debian\n",
     "etc/hosts": "127.0.0.1 localhost\n",
     "etc/machine-id": "",
@@ -52,6 +55,8 @@ FILES = {
     "etc/initramfs-tools/conf.d/small": "MODULES=list\nRESUME=none\nCOMPRESS=gzip\n",
     "etc/initramfs-tools/modules": "virtio_pci\nvirtio_blk\next4\n",
 }
+# Vagrant would find it out by running a command for each system that it knows.
+VAGRANTFILE = "Vagrant.configure('2') { |config| config.vm.guest = :debian }\n"
 LAB_FILES = (
     "etc/ssh/sshd_config.d/harness.conf",
     "etc/systemd/system/ssh.service.d/hostkey.conf",
@@ -96,10 +101,11 @@ def _system(work: Work) -> None:
         shutil.copy(lab_box.FILES / "root" / name, tree / name)
     for key in (tree / "etc/ssh").glob("ssh_host_*"):
         key.unlink()
-    for unit in lab_box.MASKED:
+    units = tree / "etc/systemd/system"
+    for unit in (*lab_box.MASKED, *SLOW):
         if not any(word in unit for word in NEEDED):
-            (tree / "etc/systemd/system" / unit).unlink(missing_ok=True)
-            (tree / "etc/systemd/system" / unit).symlink_to("/dev/null")
+            (units / unit).unlink(missing_ok=True)
+            (units / unit).symlink_to("/dev/null")
     lab_box.add_login_user(work, tree)
     work.run(["chroot", tree, "update-initramfs", "-u", "-k", "all"], timeout=QUICK_SECONDS)
 
@@ -122,6 +128,7 @@ def _disk(work: Work) -> None:
     image = folder / "box.img"
     work.run(["qemu-img", "convert", "-O", "qcow2", disk, image], timeout=COPY_SECONDS)
     metadata = {"provider": "libvirt", "format": "qcow2", "virtual_size": DISK_GIB}
+    (folder / "Vagrantfile").write_text(VAGRANTFILE)
     (folder / "metadata.json").write_text(json.dumps(metadata))
     pack = ["tar", "--create", "--file", work.directory / "libvirt.box", "--directory", folder]
     work.run([*pack, "."], timeout=COPY_SECONDS)
