@@ -7,11 +7,13 @@ sections in a file; each phase waits for the section of its name to be over.
 from __future__ import annotations
 
 import hashlib
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.errors import PhaseError
 from harness.phases.base import journal_tail
+from harness.spec import Role
 
 if TYPE_CHECKING:
     from harness.interfaces import Transport
@@ -23,12 +25,15 @@ UNIT = "harness-init"
 FOLDER = "/var/lib/harness"
 SCRIPT = f"{FOLDER}/init.sh"
 DONE = "done"
+PKI = "/etc/kubernetes/pki"
 COMMAND_SECONDS = 30.0
-# One round trip says it all; nothing here needs root.
+PROPERTIES = ("ActiveState", "Result")
+# One round trip says it all; nothing here needs root. Digest and reason are one line each,
+# whatever is in their files: a script of a user's own may give any reason.
 OBSERVE = f"""
-systemctl show {UNIT} --property=ActiveState,Result,ExecMainStatus
-cat {FOLDER}/digest 2>/dev/null || echo none
-cat {FOLDER}/reason 2>/dev/null || echo
+systemctl show {UNIT} --property={",".join(PROPERTIES)}
+printf '%s\\n' "$(head -n 1 {FOLDER}/digest 2>/dev/null)"
+printf '%s\\n' "$(head -n 1 {FOLDER}/reason 2>/dev/null)"
 cat {FOLDER}/sections 2>/dev/null || true
 """
 # A unit that ended, well or badly, keeps its name until it is reset.
@@ -49,7 +54,7 @@ class Progress:
     Attributes:
         active: systemd's ActiveState of its unit; ``inactive`` where there is none.
         failed: Whether it ended with an error.
-        digest: Of the script that was started last.
+        digest: Of the script that was started last; empty if none was.
         reason: What it waits for, in its own words.
         sections: (seconds since the epoch, section), in order.
     """
@@ -88,27 +93,38 @@ def observe(transport: Transport) -> Progress:
 
 def parse(text: str) -> Progress:
     """Read what `OBSERVE` prints."""
-    lines = text.splitlines()
-    properties = dict(line.split("=", 1) for line in lines if "=" in line.split(" ", 1)[0])
-    rest = lines[len(properties) :]
-    marks = [line.split(" ", 1) for line in rest[2:]]
+    lines = text.split("\n")  # nothing else ends a line there
+    # Only what leads: a reason may look like a property.
+    leading = itertools.takewhile(lambda line: line.partition("=")[0] in PROPERTIES, lines)
+    properties = dict(line.split("=", 1) for line in leading)
+    digest_line, reason, *rest = [*lines[len(properties) :], "", ""]
+    marks = [line.split(" ", 1) for line in rest if " " in line]
     return Progress(
         active=properties.get("ActiveState", "inactive"),
         failed=properties.get("Result", "success") != "success",
-        digest=rest[0] if rest else "none",
-        reason=rest[1] if len(rest) > 1 else "",
-        sections=tuple((float(mark[0]), mark[1]) for mark in marks if len(mark) == 2),  # noqa: PLR2004
+        digest=digest_line,
+        reason=reason,
+        sections=tuple((float(seconds), name) for seconds, name in marks),
     )
 
 
 def start(site: Site, machine: MachinePlan) -> None:
-    """Put a machine's script there and start it, unless that very script runs or has run."""
+    """Put a machine's script there and start it, unless that very script runs or has run.
+
+    A manager gets the certificate authority first, whose hash the workers already know.
+    """
     transport = site.transport(machine.name)
     script = site.scripts[machine.name]
     progress = observe(transport)
     same = progress.digest == digest(script)
     if same and (progress.section == DONE or progress.active in {"active", "activating"}):
         return
+    if machine.role is Role.MANAGER:
+        for name, text, mode in (
+            ("ca.key", site.secrets.ca_key, 0o600),
+            ("ca.crt", site.secrets.ca_certificate, 0o644),
+        ):
+            transport.put(text.encode(), f"{PKI}/{name}", mode=mode, timeout=COMMAND_SECONDS)
     transport.put(script.encode(), SCRIPT, mode=0o600, timeout=COMMAND_SECONDS)
     argv = ["sh", "-c", START, "start", digest(script)]
     transport.run(argv, timeout=COMMAND_SECONDS, sudo=True).check()

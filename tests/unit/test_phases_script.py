@@ -29,8 +29,8 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeSite:
 def look(folder: Path, systemctl: str) -> Progress:
     """Run the very words that run on a machine, over files of ours and a systemctl of ours."""
     words = script.OBSERVE.replace(script.FOLDER, str(folder)).replace("systemctl", systemctl)
-    done = subprocess.run(["sh", "-c", words], capture_output=True, text=True, check=True)
-    return parse(done.stdout)
+    done = subprocess.run(["sh", "-c", words], capture_output=True, check=True)
+    return parse(done.stdout.decode())
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def machine(tmp_path: Path) -> Callable[..., Progress]:
         for name, text in files.items():
             (tmp_path / name).write_text(text)
         systemctl = tmp_path / "systemctl"
-        properties = "".join(unit.splitlines(keepends=True)[:3])
+        properties = "".join(unit.splitlines(keepends=True)[:2])
         systemctl.write_text(f"#!/bin/sh\ncat <<'EOF'\n{properties}EOF\n")
         systemctl.chmod(stat.S_IRWXU)
         return look(tmp_path, str(systemctl))
@@ -83,7 +83,7 @@ def test_a_running_script_tells_its_sections_their_times_and_its_reason(
 
 
 def test_a_failed_unit_has_failed(machine: Callable[..., Progress]) -> None:
-    seen = machine(unit=observed(active="failed", result="exit-code", status=1))
+    seen = machine(unit=observed(active="failed", result="exit-code"))
     assert (seen.active, seen.failed) == ("failed", True)
 
 
@@ -97,9 +97,10 @@ def test_an_empty_reason_takes_no_section_with_it(
 
 
 @pytest.mark.parametrize(
-    "reason", ["etcd=down and out", "=", "Result=failure", "port 6443 = closed", "a b=c"]
+    "reason",
+    ["etcd=down and out", "=", "Result=failure", "port = closed", "50%\r99%", r"in C:\new", "-n"],
 )
-def test_a_reason_may_hold_an_equals_sign(reason: str, machine: Callable[..., Progress]) -> None:
+def test_a_reason_may_hold_anything(reason: str, machine: Callable[..., Progress]) -> None:
     seen = machine(digest="abc\n", reason=f"{reason}\n", sections="1.5 install\n2.5 init\n")
     assert (seen.digest, seen.reason, seen.failed) == ("abc", reason, False)
     assert [name for _, name in seen.sections] == ["install", "init"]
