@@ -49,12 +49,23 @@ class Site:
     report: Callable[[Event], None]
 
     def on_all(
-        self, machines: Iterable[MachinePlan], phase: str, work: Callable[[MachinePlan], None]
+        self,
+        machines: Iterable[MachinePlan],
+        phase: str,
+        work: Callable[[MachinePlan], None],
+        *,
+        beside: Callable[[], None] = lambda: None,
     ) -> None:
         """Do something on several machines at once and collect every outcome.
 
+        Args:
+            machines: Each gets a thread.
+            phase: For the progress that is told.
+            work: What is done on each.
+            beside: Done once, meanwhile.
+
         Raises:
-            HarnessError: What one machine raised, if it was the only one.
+            HarnessError: What was raised, if it was one thing.
             ExceptionGroup: What several raised.
         """
         chosen = list(machines)
@@ -63,13 +74,15 @@ class Site:
             work(machine)
             self.report(MachineProgress(machine.name, phase, "", done=True))
 
-        with ThreadPoolExecutor(max_workers=max(1, len(chosen))) as pool:
-            futures = [pool.submit(one, machine) for machine in chosen]
+        with ThreadPoolExecutor(max_workers=len(chosen) + 1) as pool:
+            futures = [pool.submit(beside), *(pool.submit(one, machine) for machine in chosen)]
             try:
-                errors = [error for future in futures if (error := future.exception())]
+                # One failure that several threads met is told once.
+                raised = dict.fromkeys(future.exception() for future in futures)
             except BaseException:
                 process.stop_all()  # the pool waits for its threads, and they for machines
                 raise
+        errors = [error for error in raised if error]
         if len(errors) == 1:
             raise errors[0]
         if errors:

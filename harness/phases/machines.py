@@ -1,20 +1,32 @@
-"""machines: every planned machine runs and lets us in with the cluster's own key."""
+"""machines: every planned machine runs, lets us in, and has begun its init script.
+
+A machine does not wait for its neighbours: its script begins as soon as Vagrant has put
+the cluster's key in place, while other machines may still be booting.
+"""
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
+from harness import wait
 from harness.events import MachineProgress
 from harness.interfaces import MachineState
+from harness.phases import script
 from harness.phases.base import Phase
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from harness.phases.base import Site
     from harness.spec import MachinePlan
     from harness.wait import Deadline
 
 NAME = "machines"
 LOGIN_SECONDS = 60.0
+TICK_SECONDS = 0.1
+# What the Vagrantfile's provisioner says when it is done (Vagrantfile.j2).
+KEY_IN_PLACE = "harness: the cluster's key is in place"
 
 
 def _run(site: Site, deadline: Deadline) -> str:
@@ -26,20 +38,70 @@ def _run(site: Site, deadline: Deadline) -> str:
     site.network.discard(absent)
     for name in absent:
         site.forget(name)
+    _bring_up(site, missing, deadline)
+    return f"{len(missing)} brought up" if missing else "already running"
+
+
+def _bring_up(site: Site, missing: list[str], deadline: Deadline) -> None:
+    """Run Vagrant, and beside it a thread for each machine that takes it from there."""
+    doors = _Doors(site.plan.names, closed=missing)
 
     def on_line(machine: str, line: str) -> None:
         if machine in site.plan.names:
             site.report(MachineProgress(machine, NAME, line.strip()))
+            if KEY_IN_PLACE in line:
+                doors.open(machine)
 
-    site.provider.up(missing, timeout=deadline.remaining, on_line=on_line)
+    def vagrant() -> None:
+        with doors.opened_at_the_end():
+            site.provider.up(missing, timeout=deadline.remaining, on_line=on_line)
 
-    def log_in(machine: MachinePlan) -> None:
+    def begin(machine: MachinePlan) -> None:
+        wait.until(
+            lambda: doors.why_closed(machine.name),
+            timeout=deadline.remaining,
+            interval=TICK_SECONDS,
+            what=f"{machine.name} up",
+        )
         site.transport(machine.name).run(["true"], timeout=LOGIN_SECONDS).check()
+        script.start(site, machine)
 
-    site.on_all(site.plan.machines, NAME, log_in)
-    if not missing:
-        return "already running"
-    return f"{len(missing)} brought up"
+    site.on_all(site.plan.machines, NAME, begin, beside=vagrant)
+
+
+class _Doors:
+    """Which machines let us in by now; threads of one phase share it."""
+
+    def __init__(self, names: Iterable[str], *, closed: Iterable[str]) -> None:
+        self._names = frozenset(names)
+        self._open = set(self._names.difference(closed))
+        self._failure: Exception | None = None
+
+    def open(self, name: str) -> None:
+        """Note that a machine lets us in."""
+        self._open.add(name)
+
+    @contextlib.contextmanager
+    def opened_at_the_end(self) -> Iterator[None]:
+        """Open what is still closed when the block ends, or keep why it failed."""
+        try:
+            yield
+        except Exception as error:
+            self._failure = error
+            raise
+        self._open |= self._names
+
+    def why_closed(self, name: str) -> str | None:
+        """Be the condition of a wait: nothing waits for machines that will not come.
+
+        Raises:
+            Exception: The very one that ended Vagrant.
+        """
+        if name in self._open:
+            return None
+        if self._failure:
+            raise self._failure
+        return "Vagrant is not done with it"
 
 
 PHASE = Phase(NAME, timeout_seconds=1200, run=_run)

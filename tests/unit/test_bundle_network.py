@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -100,13 +101,16 @@ def start(
             log = (host.root / "log").open("wb")
             argv = [tool("bash"), SCRIPT]
             with log:
-                popen = subprocess.Popen(argv, env=environment, stdout=log, stderr=log)
+                popen = subprocess.Popen(
+                    argv, env=environment, stdout=log, stderr=log, start_new_session=True
+                )
             running.append(popen)
             return popen
 
         yield begin
     for popen in running:
-        popen.kill()
+        with contextlib.suppress(ProcessLookupError):  # it ended by itself
+            os.killpg(popen.pid, signal.SIGKILL)  # its kubectl too
         popen.wait()
 
 
