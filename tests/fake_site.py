@@ -30,13 +30,12 @@ def observed(
     *sections: str,
     active: str = "active",
     result: str = "success",
-    status: int = 0,
     digest: str = "",
     reason: str = "",
 ) -> str:
     """Return what `script.OBSERVE` prints, with these sections a second apart."""
     marks = "".join(f"{100 + number}.250 {name}\n" for number, name in enumerate(sections))
-    unit = f"ActiveState={active}\nResult={result}\nExecMainStatus={status}\n"
+    unit = f"ActiveState={active}\nResult={result}\n"
     return f"{unit}{digest}\n{reason}\n{marks}"
 
 
