@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from harness import wait
-from harness.errors import NotReadyError, TransportError
+from harness.errors import CommandError, NotReadyError, TransportError
 from harness.events import MachineProgress
 from harness.phases.base import Phase
 
@@ -69,7 +69,7 @@ def _run(site: Site, deadline: Deadline) -> str:
         nonlocal polls, last
         try:
             last = reasons(site.plan, site.api.get("nodes"))
-        except TransportError as error:
+        except (CommandError, TransportError) as error:  # the API server may be starting again
             polls = 0
             return error.message
         for machine in site.plan.machines:
