@@ -186,7 +186,7 @@ def test_a_node_without_a_range_proves_nothing(pods: Pods) -> None:
 def test_nodes_that_share_a_range_prove_nothing(pods: Pods) -> None:
     for item in pods.api.items["nodes"]:
         item["spec"]["podCIDR"] = "10.244.0.0/16"
-    with pytest.raises(NotReadyError, match="nodes share a pod range: .*/16, .*/16, .*/16"):
+    with pytest.raises(NotReadyError, match=r"share a pod range: .*/16, .*/16, .*/16"):
         pods.run()
     assert pods.api.fetched == []
     assert pods.api.deletes == [pods.run_label]
