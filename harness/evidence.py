@@ -125,9 +125,7 @@ def collect(
     # A transport is one thread's; the API is asked over the manager's.
     with ThreadPoolExecutor(max_workers=len(cluster.plan.machines)) as pool:
         try:
-            for found in pool.map(
-                lambda one: _on_machine(cluster, one, deadline), _running(cluster)
-            ):
+            for found in pool.map(asked, _running(cluster)):
                 texts.update(found)
         except BaseException:
             process.stop_all()  # the pool waits for its threads, and they for machines
