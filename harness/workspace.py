@@ -124,7 +124,11 @@ class Workspace:
         return (self.root / "plan.json").is_file()
 
     def save_plan(self, plan: ClusterPlan, *, vagrantfile: str, content_hash: str) -> None:
-        """Record what is about to be created, before anything is."""
+        """Record what is about to be created, before anything is.
+
+        Until `mark_completed` it is not complete, even if the same plan once was.
+        """
+        (self.root / "completed").unlink(missing_ok=True)
         self.logs_dir.mkdir(parents=True, exist_ok=True)
         write_atomically(self.vagrant_dir / "Vagrantfile", vagrantfile)
         write_atomically(self.root / "content-hash", content_hash + "\n")
