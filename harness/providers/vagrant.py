@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 PARALLEL = frozenset({ProviderName.LXC, ProviderName.LIBVIRT})
 """VirtualBox does not declare itself safe for parallel runs (reference/peers.md, lesson 5)."""
 
+PARALLEL_DESTROY = frozenset({ProviderName.LXC})
+"""libvirt's machines share a network, and vagrant-libvirt 0.11 lets two of them remove it at
+once: "Call to virNetworkUndefine failed"."""
+
 FIXED_ENVIRONMENT = {
     "LANG": "C.UTF-8",
     "VAGRANT_CHECKPOINT_DISABLE": "1",
@@ -164,12 +168,12 @@ class VagrantProvider:
 
     def _flags(self, command: str) -> list[str]:
         """Return what python-vagrant 1.0.0 cannot say."""
-        flags = []
-        if command == "up":
-            flags.append("--no-destroy-on-error")  # a failed machine is the evidence
-        if command in {"up", "destroy"}:
-            flags.append("--parallel" if self.parallel else "--no-parallel")
-        return flags
+        if command == "up":  # a failed machine is the evidence
+            return ["--no-destroy-on-error", "--parallel" if self.parallel else "--no-parallel"]
+        if command == "destroy":
+            together = self._provider in PARALLEL_DESTROY
+            return ["--parallel" if together else "--no-parallel"]
+        return []
 
     def _tell(self, line: str, on_line: OnLine) -> None:
         name, text = output.attribute(line, self._names)

@@ -153,7 +153,11 @@ def test_vagrant_runs_inside_the_network_with_a_small_environment(
 
 @pytest.mark.parametrize(
     ("provider", "flag"),
-    [(ProviderName.LXC, "--parallel"), (ProviderName.VIRTUALBOX, "--no-parallel")],
+    [
+        (ProviderName.LXC, "--parallel"),
+        (ProviderName.LIBVIRT, "--parallel"),
+        (ProviderName.VIRTUALBOX, "--no-parallel"),
+    ],
 )
 def test_machines_come_up_in_parallel_only_where_the_provider_allows_it(
     fake_vagrant: FakeVagrant, provider: ProviderName, flag: str
@@ -164,6 +168,22 @@ def test_machines_come_up_in_parallel_only_where_the_provider_allows_it(
     (call,) = fake_vagrant.calls
     names = r"/^(ip-192\.168\.2\.200|ip-192\.168\.2\.2)$/"
     assert call == f"up {names} --provider={provider} --no-destroy-on-error {flag}"
+
+
+@pytest.mark.parametrize(
+    ("provider", "flag"),
+    [
+        (ProviderName.LXC, "--parallel"),
+        (ProviderName.LIBVIRT, "--no-parallel"),
+        (ProviderName.VIRTUALBOX, "--no-parallel"),
+    ],
+)
+def test_machines_are_removed_in_parallel_only_where_they_share_nothing(
+    fake_vagrant: FakeVagrant, provider: ProviderName, flag: str
+) -> None:
+    fake_vagrant.provider(provider=provider).destroy([MANAGER, WORKER], timeout=20)
+    names = r"/^(ip-192\.168\.2\.200|ip-192\.168\.2\.2)$/"
+    assert fake_vagrant.calls[0] == f"destroy {names} --force {flag}"
 
 
 def test_a_host_without_vagrant_is_told_so(
