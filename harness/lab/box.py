@@ -30,6 +30,7 @@ FILES = Path(__file__).parent / "files" / "box"
 NAME = "harness-lab"
 METADATA = {"provider": "lxc", "version": "1.0.0", "template-opts": {}}
 BOX_FILE = "lab.box"
+LXC_MACHINES = Path("/var/lib/lxc")
 PACKAGES = (
     "systemd-sysv", "udev", "dbus", "libnss-myhostname", "openssh-server", "sudo",
     "ifupdown", "iproute2", "iptables", "ca-certificates", "curl", "kmod", "procps",
@@ -122,7 +123,25 @@ def build(bundle: Bundle, *, on_event: OnEvent) -> Box:
     # Vagrant's folder holds copies; these are not needed again until the bundle changes.
     for part in ("images", "pack"):
         shutil.rmtree(done[part].directory)
-    return Box(name, _directory(name))
+    built = Box(name, _directory(name))
+    prune(keep=built)
+    return built
+
+
+def prune(*, keep: Box, machines: Path = LXC_MACHINES) -> list[Box]:
+    """Remove boxes of former bundles, 2 GiB each, but for those that machines still share.
+
+    Returns:
+        What was removed.
+    """
+    configs = [path.read_text() for path in machines.glob("*/config")]
+    removed = []
+    for box in boxes():
+        used = any(f"overlay:{box.directory}/" in config for config in configs)
+        if box != keep and not used:
+            shutil.rmtree(box.directory.parent.parent)
+            removed.append(box)
+    return removed
 
 
 def _directory(name: str) -> Path:

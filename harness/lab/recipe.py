@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 from harness import process
 from harness.errors import HostError
+from harness.events import Notice
 from harness.lab import bundle, debian, images, kubernetes, steps
 from harness.lab.images import Image, Layer
 from harness.lab.steps import Step, Work
@@ -52,6 +53,8 @@ FILES = {
 }
 LIST_SECONDS = 60.0
 INDEX = "index.json"
+# The stamp of the step that makes the bundle (`plan`).
+BUILT_HERE = "bundle.json"
 
 
 class _Index(TypedDict):
@@ -66,14 +69,19 @@ class _Index(TypedDict):
 def build(on_event: OnEvent) -> Bundle:
     """Build this host's bundle, or what is missing of it; return it verified.
 
+    A whole bundle that was not built here is somebody's own, and stays.
+
     Raises:
         HostError: If this host lacks what it takes, with everything that it lacks, or if a
             step fails.
     """
-    target = bundle.default_path()
+    target, root = bundle.default_path(), steps.cache_dir() / "build"
+    if not (root / BUILT_HERE).exists() and _is_whole(target):
+        on_event(Notice(f"The bundle at {target} was brought, not built; it is whole and stays."))
+        return bundle.load(target)
     if not (target / bundle.MANIFEST).exists():
         _check_host()
-    steps.build(plan(target), steps.cache_dir() / "build", label=LABEL, on_event=on_event)
+    steps.build(plan(target), root, label=LABEL, on_event=on_event)
     return bundle.load(target)
 
 
