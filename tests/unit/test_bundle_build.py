@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import tarfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -157,6 +158,13 @@ def test_a_bundle_that_was_removed_comes_back_from_what_is_cached(host: Host) ->
     host.build().file(bundle.MANIFEST).unlink()
     bundle.verify(host.build())
     assert host.ran == ["bundle"]
+
+
+def test_a_bundle_that_somebody_brought_stays_as_it_is(host: Host) -> None:
+    brought = host.build()
+    shutil.rmtree(steps.cache_dir() / "build")  # as on a host that never built it
+    assert host.build() == brought
+    assert host.ran == []
 
 
 def test_a_mirror_without_sources_is_told_with_a_hint_and_the_root_is_kept(host: Host) -> None:
