@@ -1,0 +1,155 @@
+"""`up` runs the phases in order, keeps the record, and says what went wrong."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from harness import orchestrator
+from harness.errors import InterruptedRunError, NotReadyError, TransportError
+from harness.events import PhaseEnded, PhaseFailed, PhaseStarted
+from harness.orchestrator import Stopwatch
+from harness.phases import SEQUENCE
+from harness.phases.base import Phase
+from harness.wait import Deadline
+from tests.fake_run import LONG, Bench
+from tests.fakes import FakeClock
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from harness.phases.base import Site
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    return Bench.of(tmp_path, monkeypatch)
+
+
+def test_the_phases_are_kubeadms_and_in_this_order() -> None:
+    names = ["preflight", "machines", "install", "init", "network", "join", "ready", "verify"]
+    assert [phase.name for phase in SEQUENCE] == names
+
+
+def test_phases_run_in_order_and_end_in_the_table(bench: Bench) -> None:
+    outcome = bench.up()
+    assert bench.names == ["preflight", "machines", "init"]
+    assert outcome.changed
+    assert [row.name for row in outcome.nodes] == list(bench.fake.plan.names)
+    assert {row.status for row in outcome.nodes} == {"Ready"}
+
+
+def test_each_phase_is_told_of_and_timed(bench: Bench) -> None:
+    bench.up()
+    names = bench.fake.plan.names
+    for number, phase in enumerate(("preflight", "machines", "init")):
+        started, ended = bench.events[2 * number : 2 * number + 2]
+        assert started == PhaseStarted(phase, names)
+        assert isinstance(ended, PhaseEnded)
+        assert (ended.phase, ended.note) == (phase, f"note of {phase}")
+    assert [timing["phase"] for timing in bench.timings] == ["preflight", "machines", "init"]
+    assert all(timing["seconds"] >= 0 for timing in bench.timings)
+
+
+def test_a_phase_has_its_own_limit_or_what_is_left_of_the_whole(bench: Bench) -> None:
+    bench.up(timeout=100)
+    (_, preflight), (_, machines), _ = bench.ran
+    assert preflight == pytest.approx(30, abs=5)
+    assert machines == pytest.approx(100, abs=5)
+
+
+def test_seconds_are_those_of_the_clock(bench: Bench) -> None:
+    clock = FakeClock()
+    kept: list[Any] = []
+    stopwatch = Stopwatch(bench.events.append, kept.append, clock=clock)
+
+    def run(_site: Site, _deadline: Deadline) -> str:
+        clock.sleep(27.1254)
+        return ""
+
+    stopwatch.run(Phase("init", LONG, run), bench.fake.site(), Deadline(LONG))
+    assert kept[-1] == [{"phase": "init", "seconds": 27.125, "note": "done"}]
+    assert bench.events[-1] == PhaseEnded("init", pytest.approx(27.1254), "")  # type: ignore[arg-type]  # compares as one
+
+
+def test_everything_is_on_disk_before_anything_is_made(bench: Bench) -> None:
+    bench.up()
+    modes = {"plan.json": 0o644, "Vagrantfile": 0o644, "content-hash": 0o644}
+    secrets = dict.fromkeys(("token", "ca.key", "ca.crt", "id_ed25519"), 0o600)
+    assert bench.seen.items() >= (modes | secrets).items()
+    assert "completed" not in bench.seen
+    assert bench.fake.provider.calls == []
+    assert bench.world.workspace.load_plan() is not None
+
+
+def test_scripts_hold_the_clusters_own_secrets(bench: Bench) -> None:
+    given: dict[str, str] = {}
+
+    def run(site: Site, _deadline: Deadline) -> str:
+        given.update(site.scripts)
+        return ""
+
+    phases = [Phase("preflight", LONG, run)]
+    orchestrator.up(bench.cluster, bench.fake.reporter, timeout=60, phases=phases)
+    secrets = bench.world.workspace.secrets()
+    assert given.keys() == set(bench.fake.plan.names)
+    assert all(secrets.token in script for script in given.values())
+    vagrantfile = (bench.world.workspace.vagrant_dir / "Vagrantfile").read_text()
+    assert vagrantfile == f"# {secrets.ca_cert_hash}\n"
+
+
+def test_a_failure_ends_the_run_and_is_recorded(bench: Bench) -> None:
+    error = NotReadyError("ip-192.168.2.2 has not registered", hint="look")
+    bench.faults["machines"] = error
+    with pytest.raises(NotReadyError) as caught:
+        bench.up()
+    assert caught.value is error
+    assert bench.names == ["preflight", "machines"]
+    assert [(timing["phase"], timing["note"]) for timing in bench.timings] == [
+        ("preflight", "note of preflight"),
+        ("machines", "failed"),
+    ]
+    failed = bench.events[-1]
+    assert isinstance(failed, PhaseFailed)
+    assert (failed.phase, failed.message) == ("machines", "ip-192.168.2.2 has not registered")
+    assert bench.world.workspace.exists
+    assert not bench.world.workspace.completed
+    assert bench.world.workspace.last_phase == "machines"
+
+
+def test_a_failure_carries_what_the_machines_know(bench: Bench) -> None:
+    bench.faults["init"] = TransportError("ip-192.168.2.200: cannot be reached")
+    with pytest.raises(TransportError) as caught:
+        bench.up()
+    assert caught.value.__notes__ == ["what is known of init"]
+
+
+def test_nothing_known_is_no_note(bench: Bench) -> None:
+    def run(_site: Site, _deadline: Deadline) -> str:
+        raise NotReadyError("no")
+
+    phases = [Phase("ready", LONG, run)]
+    with pytest.raises(NotReadyError) as caught:
+        orchestrator.up(bench.cluster, bench.fake.reporter, timeout=60, phases=phases)
+    assert not hasattr(caught.value, "__notes__")
+
+
+@pytest.mark.parametrize("error", [InterruptedRunError("stopped"), KeyboardInterrupt()])
+def test_an_interruption_is_recorded_and_nobody_is_asked(
+    error: BaseException, bench: Bench
+) -> None:
+    bench.faults["machines"] = error
+    with pytest.raises(type(error)) as caught:
+        bench.up()
+    assert not hasattr(caught.value, "__notes__")
+    assert bench.world.workspace.last_phase == "machines"
+    assert isinstance(bench.events[-1], PhaseFailed)
+
+
+def test_several_failures_at_once_are_recorded(bench: Bench) -> None:
+    errors = [TransportError("one"), TransportError("other")]
+    bench.faults["init"] = ExceptionGroup("init failed on 2 machines", errors)
+    with pytest.raises(ExceptionGroup):
+        bench.up()
+    assert bench.timings[-1]["note"] == "failed"
