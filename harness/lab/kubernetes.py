@@ -103,14 +103,8 @@ def generate_openapi(work: Work, *, go_cache: Path) -> None:
     tree = _tree(work.needs["tree"].directory)
     generator = work.scratch / "openapi-gen"
     work.say("building openapi-gen")
-    # No -trimpath: the generator reads Go's own sources, and finds them by the path that it
-    # was built with ("Unsupported" types otherwise).
-    arguments = [
-        "build",
-        "-o",
-        generator,
-        "./vendor/k8s.io/kube-openapi/cmd/openapi-gen",
-    ]
+    package = "./vendor/k8s.io/kube-openapi/cmd/openapi-gen"
+    arguments = ["build", "-trimpath", "-o", generator, package]
     _go(work, arguments, go_cache=go_cache, timeout=GENERATE_SECONDS)
     packages = marked_packages(tree)
     work.say(f"describing the API of {len(packages)} packages")
@@ -123,7 +117,10 @@ def generate_openapi(work: Work, *, go_cache: Path) -> None:
         *("-i", ",".join(packages)),
         *("-o", work.directory),
     ]
-    env = _go_environment(work, go_cache)
+    # The generator reads Go's own sources, and -trimpath made it forget where they are
+    # ("Unsupported" types otherwise).
+    root = _go(work, ["env", "GOROOT"], go_cache=go_cache, timeout=GENERATE_SECONDS).strip()
+    env = {**_go_environment(work, go_cache), "GOROOT": root}
     work.run(argv, timeout=GENERATE_SECONDS, env=env, cwd=tree)
 
 
