@@ -10,6 +10,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NoReturn, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -18,8 +19,6 @@ from pydantic_core import PydanticCustomError
 from harness.errors import Problem
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from harness.spec import Role
 
 MAX_MACHINES = 64
@@ -126,6 +125,7 @@ class KubernetesProperties(Model):
 
     `PodNetwork`, `ServiceNetwork` and `Network` are ours: upstream leaves them to kubeadm and
     to VirtualBox. `Network` is the machines' network; without it, the /24 of KubeJoinIP.
+    So is `TemplateLanguage`; without it, the name of the template's file says it.
     """
 
     attachments: dict[str, tuple[Attachment, ...]] = Field(alias="Attachments", default={})
@@ -139,6 +139,9 @@ class KubernetesProperties(Model):
     pod_network: Network = Field(alias="PodNetwork", default="10.244.0.0/16")
     service_network: Network = Field(alias="ServiceNetwork", default="10.96.0.0/12")
     network: Network | None = Field(alias="Network", default=None)
+    template_language: Literal["jinja2", "go"] | None = Field(
+        alias="TemplateLanguage", default=None
+    )
 
 
 class Flavor(Model):
@@ -206,9 +209,11 @@ class PluginGroup(Model):
     properties: Group = Field(alias="Properties")
 
 
-def beside(file: Path, name: str) -> Path:
-    """Return a path that is said in `file`, relative to the folder of `file`."""
-    return (file.resolve().parent / name).resolve()
+def beside(folder: Path | None, name: str) -> Path | None:
+    """Return a path that is said in a file of `folder`; none if nothing tells what it means."""
+    if folder is not None:
+        return (folder / name).resolve()
+    return Path(name).resolve() if Path(name).is_absolute() else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +222,7 @@ class GroupSpec:
 
     Attributes:
         file: The group file, as the user named it.
+        folder: What paths in it are relative to; none if it was fetched from an URL.
         place: JSON path of the object that holds ``ID``.
         id: The group's ID.
         role: What its flavor makes of its machines.
@@ -227,7 +233,8 @@ class GroupSpec:
         template: Absolute path of the init script's template.
     """
 
-    file: Path
+    file: str
+    folder: Path | None
     place: str
     id: str
     role: Role
@@ -239,10 +246,10 @@ class GroupSpec:
 
     def problem(self, path: str, message: str) -> Problem:
         """Name a problem at a path below the group, such as ``.Properties.Allocation``."""
-        return Problem(str(self.file), self.place + path, message)
+        return Problem(self.file, self.place + path, message)
 
     def add_on_path(self, add_on: AddOnProperties) -> str:
         """Return an add-on's URL, or its file's absolute path, or an empty string."""
         if not add_on.path or add_on.path.startswith(("http://", "https://")):
             return add_on.path
-        return str(beside(self.file, add_on.path))
+        return str(beside(self.folder, add_on.path) or add_on.path)
