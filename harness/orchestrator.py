@@ -116,8 +116,9 @@ class Stopwatch:
             self._record(phase, began, "failed")
             message = error.message if isinstance(error, HarnessError) else str(error)
             self._report(PhaseFailed(phase.name, self._clock() - began, message))
-            if isinstance(error, HarnessError) and not isinstance(error, InterruptedRunError):
-                error.add_note(phase.diagnose(site))
+            stopped = isinstance(error, InterruptedRunError)
+            if isinstance(error, HarnessError) and not stopped and (known := phase.diagnose(site)):
+                error.add_note(known)
             raise
         self._record(phase, began, note or "done")
         self._report(PhaseEnded(phase.name, self._clock() - began, note))
@@ -248,7 +249,7 @@ def _destroy(cluster: Cluster, report: Callable[[Event], None]) -> None:
     except HarnessError as error:
         # The network removes by name what Vagrant could not, or says what is left.
         report(Notice(f"Vagrant: {error.message}", level="warning"))
-        if not cluster.network.leftovers():
+        if isinstance(error, InterruptedRunError) or not cluster.network.leftovers():
             raise
 
 
