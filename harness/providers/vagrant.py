@@ -95,9 +95,14 @@ class VagrantProvider:
     def machines(self, *, timeout: float) -> dict[str, MachineState]:
         """Ask Vagrant for the state of every machine.
 
+        Where Vagrant has no record of any machine there is none; it need not be started,
+        which takes longer than to look.
+
         Raises:
             ProviderError: If it does not say, or says something unknown.
         """
+        if not (self._root / ".vagrant" / "machines").is_dir():
+            return dict.fromkeys(self._names, MachineState.ABSENT)
         states: dict[str, MachineState] = self._vagrant(self._names, timeout).status()
         return states
 

@@ -46,7 +46,8 @@ class FakeVagrant:
         self.network = FakeNetwork()
         self._bin = Path(__file__).parents[1] / "bin"
         monkeypatch.setenv("PATH", f"{self._bin}{os.pathsep}{os.environ['PATH']}")
-        folder.mkdir()
+        # As after a first run: without a record the provider need not ask.
+        (folder / ".vagrant" / "machines").mkdir(parents=True)
         (folder / "names").write_text("".join(f"{name}\n" for name in NAMES))
 
     def provider(self, *faults: str, provider: ProviderName = ProviderName.LXC) -> VagrantProvider:

@@ -186,6 +186,15 @@ def test_machines_are_removed_in_parallel_only_where_they_share_nothing(
     assert fake_vagrant.calls[0] == f"destroy {names} --force {flag}"
 
 
+def test_where_vagrant_has_no_record_there_is_no_machine_and_nobody_asks(
+    fake_vagrant: FakeVagrant,
+) -> None:
+    (fake_vagrant.folder / ".vagrant" / "machines").rmdir()
+    states = fake_vagrant.provider().machines(timeout=20)
+    assert states == dict.fromkeys(NAMES, MachineState.ABSENT)
+    assert not (fake_vagrant.folder / "calls").exists()
+
+
 def test_a_host_without_vagrant_is_told_so(
     fake_vagrant: FakeVagrant, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
