@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,4 +43,5 @@ def destroy(containers: Iterable[str], network: Network | None) -> None:
 def remove_pivots() -> None:
     """Remove the empty cgroups that LXC makes for itself and leaves behind."""
     for pivot in (*CGROUPS.glob("lxc.pivot"), *CGROUPS.glob("*/lxc.pivot")):
-        pivot.rmdir()
+        with contextlib.suppress(OSError):  # in use again, or gone by somebody else's hand
+            pivot.rmdir()

@@ -8,6 +8,7 @@ the host's cgroups (reference/lab.md); both are put into a mount namespace of ea
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import re
@@ -168,7 +169,8 @@ class LabNetwork:
             # `ip netns add` mounts it on itself; fails if somebody else did not.
             process.run(["umount", str(NAMESPACES)], timeout=QUICK_SECONDS, check=False)
         if not NAMESPACES.is_dir() or not any(NAMESPACES.glob(f"{MACHINE_PREFIX}-*")):
-            SCRATCH.rmdir()
+            with contextlib.suppress(FileNotFoundError):  # never made, or gone with a reboot
+                SCRATCH.rmdir()
         if not machines.names():
             machines.remove_pivots()
 
