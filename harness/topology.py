@@ -73,7 +73,8 @@ def within(group: GroupSpec) -> Iterator[Problem]:
     yield from _networks(group)
     for index, add_on in enumerate(group.flavor.add_ons):
         path = group.add_on_path(add_on)
-        if path.startswith("/") and not Path(path).is_file():
+        is_local = path and not path.startswith(("http://", "https://"))
+        if is_local and not (Path(path).is_absolute() and Path(path).is_file()):
             yield group.problem(
                 f"{_FLAVOR}.KubeAddOns[{index}].Path", f"there is no manifest file {path}"
             )

@@ -2,7 +2,6 @@
 
 import json
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -29,10 +28,11 @@ class ProviderChoice(StrEnum):
 
 
 Files = Annotated[
-    list[Path] | None,
+    list[str] | None,
     typer.Argument(
         metavar="GROUP.json",
-        help="Group files of one cluster; without any, those of the walkthrough.",
+        help="Group files of one cluster, JSON or YAML: paths, URLs or - for standard input; "
+        "without any, those of the walkthrough.",
     ),
 ]
 Name = Annotated[
@@ -53,9 +53,9 @@ def example(*lines: str) -> str:
     return "\n".join(["\b", "Example:", *(f"  {line}" for line in lines)])
 
 
-def group_files(files: list[Path] | None) -> list[Path]:
+def group_files(files: list[str] | None) -> list[str]:
     """Return the group files that were named, or the walkthrough's own."""
-    return files or [assets.directory() / "groups" / name for name in WALKTHROUGH]
+    return files or [str(assets.directory() / "groups" / name) for name in WALKTHROUGH]
 
 
 def print_json(data: object) -> None:

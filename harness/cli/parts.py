@@ -6,7 +6,8 @@ import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness import doctor, groups, plan, render
+from harness import doctor, groups, plan, render, sources, web
+from harness.cli import standard_input
 from harness.errors import HostError, UsageError
 from harness.host_network import HostNetwork
 from harness.interfaces import Endpoint
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.interfaces import Network, Transport
+    from harness.sources import Source
     from harness.spec import ClusterPlan, ClusterSecrets
 
 # Debian's own, published for libvirt and VirtualBox alike.
@@ -45,17 +47,17 @@ class Resolved:
     reason: str
 
 
-def resolve(files: Sequence[Path], provider: str) -> Resolved:
+def resolve(files: Sequence[str | Path], provider: str) -> Resolved:
     """Decide the cluster that group files ask for.
 
     Args:
-        files: Group files.
+        files: Group files: paths, URLs, or ``-``.
         provider: A provider's name, or ``auto``.
 
     Raises:
         InvalidInputError: With every problem of groups and templates.
     """
-    asked = groups.load(files)
+    asked = groups.load(files, read=_read)
     name, reason = doctor.choose_provider(provider)
     supply, machine_traits, default_box = _means(name)
     decided = plan.resolve(
@@ -63,6 +65,10 @@ def resolve(files: Sequence[Path], provider: str) -> Resolved:
     )
     render.check(decided)
     return Resolved(decided, reason)
+
+
+def _read(name: str) -> Source:
+    return sources.read(name, fetch=web.fetch, stdin=standard_input.read)
 
 
 def _means(provider: ProviderName) -> tuple[Supply, Traits, str]:
@@ -75,7 +81,7 @@ def _means(provider: ProviderName) -> tuple[Supply, Traits, str]:
     return ONLINE_SUPPLY, traits.detect(), box.NAME
 
 
-def planned(files: Sequence[Path], provider: str) -> Cluster:
+def planned(files: Sequence[str | Path], provider: str) -> Cluster:
     """Return the cluster that group files ask for, whether it exists or not."""
     return _cluster(resolve(files, provider).plan)
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from harness import kubeadm, template
+from harness.complaints import invalid
 from harness.errors import InvalidInputError, Problem
-from harness.groups import invalid
 from harness.infrakit import KubernetesProperties
 from harness.spec import Role
 
