@@ -1,0 +1,116 @@
+"""The template engine: text in, text out, in Jinja2 or in Go's template language.
+
+Templates call the functions of one table, whatever their language; what they reach beyond
+their own text is handed in as a `World`. Whatever is wrong with one becomes a `Problem` with
+its file and line, and the includes that led there.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.errors import InvalidInputError, Problem
+from harness.template import jinja
+from harness.template.addresses import Address, Language, language_of
+from harness.template.faults import EXPRESSION_ERRORS, FaultError, Site, text_of
+from harness.template.quoting import ruby, sh
+from harness.template.session import MissingKey, Options, Scope, Session
+from harness.template.sources import walk
+from harness.template.world import MAX_OUTPUT, World
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+__all__ = [
+    "Language", "MissingKey", "Options", "World", "render", "render_address", "ruby", "sh",
+    "sources",
+]  # fmt: skip
+
+_READERS = {Language.JINJA2: jinja.mentions}
+
+
+def render(
+    template: Path,
+    context: Mapping[str, object],
+    options: Options | None = None,
+    world: World | None = None,
+) -> str:
+    """Render a template file.
+
+    Args:
+        template: The file; its includes stay within its own folder.
+        context: What it may name; Go's dialect sees functions, and all of it as ``.``.
+        options: How to render.
+        world: What it may reach; without one, files alone.
+
+    Raises:
+        InvalidInputError: With the file and line of what is wrong, which may be that there
+            is nothing in what was rendered.
+    """
+    sources(template, options)
+    return render_address(Address.of_file(template), template.parent, context, options, world)
+
+
+def render_address(
+    address: Address,
+    folder: Path,
+    context: Mapping[str, object],
+    options: Options | None = None,
+    world: World | None = None,
+) -> str:
+    """Render the template at an address, which may be on another host or a text.
+
+    Raises:
+        InvalidInputError: With the place of what is wrong.
+    """
+    session = _session(folder, context, options, world)
+    language = _language(address, session.options)
+    try:
+        text = session.text(address, {})
+        rendered = session.render(address, language, Scope({}, dict(context)), text)
+    except FaultError as fault:
+        raise fault.invalid(address.shown) from fault
+    except EXPRESSION_ERRORS as error:
+        raise FaultError(text_of(error), Site(address.shown, 1)).invalid("") from error
+    if len(rendered) > MAX_OUTPUT:
+        raise FaultError("what it renders is too large", Site(address.shown, 1)).invalid("")
+    if not rendered.strip():
+        raise FaultError("it renders nothing", Site(address.shown, 1)).invalid("")
+    return rendered
+
+
+def sources(template: Path, options: Options | None = None) -> tuple[Path, ...]:
+    """Return a template and all files that it mentions, each once, in order of first mention.
+
+    Raises:
+        InvalidInputError: For a missing file, a syntax error, or includes in a circle.
+    """
+    if not template.is_file():
+        raise InvalidInputError([Problem(str(template), "line 1", "there is no such template")])
+    session = _session(template.parent, {}, options, None)
+    address = Address.of_file(template)
+    try:
+        return tuple(walk(session, address, _language(address, session.options), _READERS))
+    except FaultError as fault:
+        raise fault.invalid(str(template)) from fault
+
+
+def _language(address: Address, options: Options) -> Language:
+    return options.language or language_of(address, Language.JINJA2)
+
+
+def _session(
+    folder: Path,
+    context: Mapping[str, object],
+    options: Options | None,
+    world: World | None,
+) -> Session:
+    options = options or Options()
+    return Session(
+        names=context,
+        folder=options.root or folder,
+        options=options,
+        world=world or World(),
+        renderers={Language.JINJA2: jinja.Jinja()},
+    )
