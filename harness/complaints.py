@@ -97,4 +97,6 @@ def _keys(model: type[BaseModel], loc: Sequence[str | int]) -> tuple[str, ...]:
         else:
             # The values of a dictionary, or the entries of a tuple.
             kind = get_args(kind)[1 if get_origin(kind) is dict else 0]
-    return tuple(str(field.alias) for field in kind.model_fields.values())
+    keys = (str(field.alias) for field in kind.model_fields.values())
+    # `$schema` is for editors.
+    return tuple(key for key in keys if not key.startswith("$"))

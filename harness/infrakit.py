@@ -1,22 +1,27 @@
 """InfraKit's group JSON as strict models: unknown keys, wrong types and bad values are errors.
 
 Keys, defaults and error texts are upstream's where it has them
-(docker/infrakit `pkg/plugin/flavor/kubernetes/flavor.go`, `pkg/controller/group/types`).
-What is ours is said beside the field.
+(docker/infrakit `pkg/controller/group/types`); what flavors are told is in `properties`.
 """
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, NoReturn, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
 
 from harness.errors import Problem
+from harness.properties import (
+    AddOnProperties,
+    Address,
+    KubernetesProperties,
+    Model,
+    Text,
+    refuse,
+)
 
 if TYPE_CHECKING:
     from harness.spec import Role
@@ -24,189 +29,170 @@ if TYPE_CHECKING:
 MAX_MACHINES = 64
 """Of one cluster: more than any host of ours can carry, and a guard against typing errors."""
 
-MAX_CLUSTER_ID = 24
-"""`harness-<cluster>-ip-255.255.255.255` must stay under 64 characters."""
+KubernetesPlugin = Literal[
+    "flavor-kubernetes/manager",
+    "flavor-kubernetes/worker",
+    "kubernetes/manager",
+    "kubernetes/worker",
+]
+FLAVOR_PLUGINS: tuple[str, ...] = get_args(KubernetesPlugin)
+"""Every flavor that a group may name."""
 
-_CLUSTER_ID = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+InstancePlugin = Literal["instance-vagrant", "vagrant"]
 
-
-def _refuse(message: str) -> NoReturn:
-    # The message is a value, not the template: `{}` in what a user wrote must stay as it is.
-    raise PydanticCustomError("harness", "{message}", {"message": message})
-
-
-def _address(text: str) -> str:
-    try:
-        return str(ipaddress.IPv4Address(text))
-    except ValueError:
-        _refuse(f"`{text}` is not an IPv4 address such as 192.168.2.200")
-
-
-def _join_address(text: str) -> str:
-    if not text:
-        _refuse("no kube join info: KubeJoinIP must be the manager's IPv4 address")
-    return _address(text)
-
-
-def _network(text: str) -> str:
-    try:
-        return str(ipaddress.IPv4Network(text))
-    except ValueError as error:
-        _refuse(f"`{text}` is not an IPv4 network such as 10.244.0.0/16 ({error})")
-
-
-def _cluster_id(text: str) -> str:
-    if not text:
-        _refuse("no Kube Cluster ID: KubeClusterID must name the cluster, for example `demo`")
-    if len(text) > MAX_CLUSTER_ID or not _CLUSTER_ID.fullmatch(text):
-        _refuse(
-            f"`{text}` cannot be part of machine names: use at most {MAX_CLUSTER_ID} of "
-            "a-z, 0-9 and -, with no - at either end"
-        )
-    return text
+# As Go's time.ParseDuration has it, without a sign.
+_DURATION = re.compile(r"0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+")
 
 
 def _group_id(text: str) -> str:
     if not text.strip():
-        _refuse("Group ID must not be blank")
+        refuse("Group ID must not be blank")
     return text
 
 
-def _attachment_type(text: str) -> str:
-    if not text:
-        _refuse("no attachment type")
+def _duration(text: str) -> str:
+    if not _DURATION.fullmatch(text):
+        refuse(f"`{text}` is not a duration such as 30s or 1m30s")
     return text
 
 
-def _printable(text: str) -> str:
-    if not text.isprintable():
-        _refuse(f"{text!r} holds a character that cannot be printed")
-    return text
+def _flavor_plugin(name: object) -> object:
+    if isinstance(name, str) and name not in FLAVOR_PLUGINS:
+        refuse(f"Failed to find Flavor plugin '{name}': should be {_one_of(FLAVOR_PLUGINS)}")
+    return name
 
 
-Address = Annotated[str, AfterValidator(_address)]
-Network = Annotated[str, AfterValidator(_network)]
-Text = Annotated[str, AfterValidator(_printable)]
+def _instance_plugin(name: object) -> object:
+    if isinstance(name, str) and name not in get_args(InstancePlugin):
+        known = _one_of(get_args(InstancePlugin))
+        refuse(f"Failed to find Instance plugin '{name}': should be {known}")
+    return name
 
 
-class Model(BaseModel):
-    """What every model here is: strict, frozen, closed."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class AddOnProperties(Model):
-    """One of `KubeAddOns`. An empty path means the pinned manifest of a known name."""
-
-    name: Text = Field(alias="Name", min_length=1)
-    type: Literal["network", "visualise"] = Field(alias="Type")
-    path: Text = Field(alias="Path", default="")
-
-    @model_validator(mode="after")
-    def _known(self) -> Self:
-        # Upstream takes an empty path for none and never applies the add-on.
-        if not self.path and (self.name, self.type) != ("lab", "network"):
-            _refuse(
-                f"Path must not be blank: there is no built-in manifest for {self.type} add-on "
-                f"`{self.name}` (only for network add-on `lab`)"
-            )
-        return self
-
-
-class Attachment(Model):
-    """A named resource of a machine; checked as upstream does, not used yet."""
-
-    id: str = Field(alias="ID", min_length=1)
-    type: Annotated[str, AfterValidator(_attachment_type)] = Field(alias="Type")
-
-
-class KubernetesProperties(Model):
-    """Properties of the Kubernetes flavor, manager and worker alike.
-
-    `PodNetwork`, `ServiceNetwork` and `Network` are ours: upstream leaves them to kubeadm and
-    to VirtualBox. `Network` is the machines' network; without it, the /24 of KubeJoinIP.
-    So is `TemplateLanguage`; without it, the name of the template's file says it.
-    """
-
-    attachments: dict[str, tuple[Attachment, ...]] = Field(alias="Attachments", default={})
-    init_script_template_url: Text = Field(alias="InitScriptTemplateURL", default="")
-    join_ip: Annotated[str, AfterValidator(_join_address)] = Field(alias="KubeJoinIP")
-    bind_port: int = Field(alias="KubeBindPort", default=6443, ge=1, le=65535)
-    add_ons: tuple[AddOnProperties, ...] = Field(alias="KubeAddOns", default=())
-    cluster_id: Annotated[Text, AfterValidator(_cluster_id)] = Field(alias="KubeClusterID")
-    skip_manager_validation: bool = Field(alias="SkipManagerValidation", default=False)
-    control_plane: tuple[Address, ...] = Field(alias="ControlPlane", default=())
-    pod_network: Network = Field(alias="PodNetwork", default="10.244.0.0/16")
-    service_network: Network = Field(alias="ServiceNetwork", default="10.96.0.0/12")
-    network: Network | None = Field(alias="Network", default=None)
-    template_language: Literal["jinja2", "go"] | None = Field(
-        alias="TemplateLanguage", default=None
-    )
+def _one_of(names: tuple[str, ...]) -> str:
+    *others, last = (f"'{name}'" for name in names)
+    return f"{', '.join(others)} or {last}"
 
 
 class Flavor(Model):
     """Which flavor makes the init scripts, and what it is told."""
 
-    plugin: Literal[
-        "flavor-kubernetes/manager",
-        "flavor-kubernetes/worker",
-        "kubernetes/manager",
-        "kubernetes/worker",
-    ] = Field(alias="Plugin")
-    properties: KubernetesProperties = Field(alias="Properties")
+    plugin: Annotated[KubernetesPlugin, BeforeValidator(_flavor_plugin)] = Field(
+        alias="Plugin", description="The flavor and the role of the group's machines."
+    )
+    properties: KubernetesProperties = Field(
+        alias="Properties", description="What the flavor is told."
+    )
 
 
 class VagrantProperties(Model):
-    """Properties of the Vagrant instance plugin; no Box means the provider's own."""
+    """Properties of the Vagrant instance plugin."""
 
-    box: Text = Field(alias="Box", default="")
-    cpus: int = Field(alias="CPUs", default=2, ge=1, le=64)
+    box: Text = Field(
+        alias="Box", default="", description="Vagrant box; empty means the provider's own."
+    )
+    cpus: int = Field(alias="CPUs", default=2, ge=1, le=64, description="Processors.")
     # Upstream's 512 MiB is too little for kubeadm.
-    memory_mib: int = Field(alias="Memory", default=2048, ge=256)
+    memory_mib: int = Field(alias="Memory", default=2048, ge=256, description="Memory in MiB.")
 
 
 class Instance(Model):
     """Which plugin makes the machines, and what it is told."""
 
-    plugin: Literal["instance-vagrant", "vagrant"] = Field(alias="Plugin")
-    properties: VagrantProperties = Field(alias="Properties", default=VagrantProperties())
+    plugin: Annotated[InstancePlugin, BeforeValidator(_instance_plugin)] = Field(
+        alias="Plugin", description="Both names mean Vagrant."
+    )
+    properties: VagrantProperties = Field(
+        alias="Properties", default=VagrantProperties(), description="What a machine is."
+    )
 
 
 class Allocation(Model):
-    """How many machines, or which."""
+    """How many machines, or which: one of the two."""
 
-    size: int | None = Field(alias="Size", default=None, ge=1, le=MAX_MACHINES)
-    logical_ids: tuple[Address, ...] = Field(alias="LogicalIDs", default=())
+    model_config = ConfigDict(
+        json_schema_extra={"oneOf": [{"required": ["Size"]}, {"required": ["LogicalIDs"]}]}
+    )
+
+    size: int | None = Field(
+        alias="Size",
+        default=None,
+        ge=1,
+        le=MAX_MACHINES,
+        description="Number of machines; the harness gives them addresses.",
+    )
+    logical_ids: tuple[Address, ...] = Field(
+        alias="LogicalIDs", default=(), description="One machine for each address."
+    )
 
     @model_validator(mode="after")
     def _one_method(self) -> Self:
         if self.size is None and not self.logical_ids:
-            _refuse("Allocation must not be blank: give either Size or LogicalIDs")
+            refuse("Allocation must not be blank: give either Size or LogicalIDs")
         if self.size is not None and self.logical_ids:
-            _refuse("Only one Allocation method may be used: Size or LogicalIDs")
+            refuse("Only one Allocation method may be used: Size or LogicalIDs")
+        return self
+
+
+class Updating(Model):
+    """How a rolling update judges that a new machine is well: for how long, or how often."""
+
+    duration: Annotated[str, AfterValidator(_duration)] = Field(
+        alias="Duration",
+        default="0",
+        description="How long it must stay healthy, in Go's notation: `30s`, `1m30s`.",
+    )
+    count: int = Field(
+        alias="Count", default=0, ge=0, description="How many times it must be found healthy."
+    )
+    skip_before_instance_destroy: Literal["drain"] | None = Field(
+        alias="SkipBeforeInstanceDestroy",
+        default=None,
+        description="`drain`: destroy machines without draining them first.",
+    )
+
+    @model_validator(mode="after")
+    def _one_method(self) -> Self:
+        if self.count and re.search(r"[1-9]", self.duration):
+            refuse("Only one Updating method may be used: Duration or Count")
         return self
 
 
 class GroupProperties(Model):
     """What a group consists of."""
 
-    allocation: Allocation = Field(alias="Allocation")
-    flavor: Flavor = Field(alias="Flavor")
-    instance: Instance = Field(alias="Instance")
+    allocation: Allocation = Field(alias="Allocation", description="How many machines, or which.")
+    flavor: Flavor = Field(alias="Flavor", description="What makes the init scripts.")
+    instance: Instance = Field(alias="Instance", description="What makes the machines.")
+    updating: Updating = Field(
+        alias="Updating",
+        default=Updating(),
+        description="How a rolling update goes on: checked, and of no effect while there are none.",
+    )
 
 
 class Group(Model):
     """A group: `{"ID", "Properties"}`, what InfraKit's group plugin takes."""
 
-    id: Annotated[Text, AfterValidator(_group_id)] = Field(alias="ID")
-    properties: GroupProperties = Field(alias="Properties")
+    schema_: str = Field(
+        alias="$schema", default="", description="For editors; the harness ignores it."
+    )
+    id: Annotated[Text, AfterValidator(_group_id)] = Field(
+        alias="ID", description="Unique in its cluster; must not be blank."
+    )
+    properties: GroupProperties = Field(alias="Properties", description="What it consists of.")
 
 
 class PluginGroup(Model):
     """A group with the plugin that keeps it: the shape of upstream's walkthrough."""
 
-    plugin: Literal["group", "group-stateless"] = Field(alias="Plugin")
-    properties: Group = Field(alias="Properties")
+    schema_: str = Field(
+        alias="$schema", default="", description="For editors; the harness ignores it."
+    )
+    plugin: Literal["group", "group-stateless"] = Field(
+        alias="Plugin", description="Both names mean the harness."
+    )
+    properties: Group = Field(alias="Properties", description="The group.")
 
 
 def beside(folder: Path | None, name: str) -> Path | None:
@@ -249,7 +235,8 @@ class GroupSpec:
         return Problem(self.file, self.place + path, message)
 
     def add_on_path(self, add_on: AddOnProperties) -> str:
-        """Return an add-on's URL, or its file's absolute path, or an empty string."""
-        if not add_on.path or add_on.path.startswith(("http://", "https://")):
-            return add_on.path
-        return str(beside(self.folder, add_on.path) or add_on.path)
+        """Return an add-on's URL, or its file's absolute path, or nothing for the lab's."""
+        source = add_on.source
+        if not source or source.startswith(("http://", "https://")):
+            return source
+        return str(beside(self.folder, source) or source)

@@ -86,7 +86,9 @@ def _machine(group: GroupSpec, index: int, address: str, default_box: str) -> Ma
 
 
 def _add_ons(group: GroupSpec) -> tuple[AddOn, ...]:
+    # The last of a type counts, as upstream's `ADDON` has it.
+    last = {add_on.type: add_on for add_on in group.flavor.add_ons}
     return tuple(
         AddOn(name=add_on.name, type=add_on.type, path=group.add_on_path(add_on))
-        for add_on in group.flavor.add_ons
+        for add_on in last.values()
     )

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from harness.errors import Problem
-    from harness.infrakit import GroupSpec, KubernetesProperties
+    from harness.infrakit import GroupSpec
+    from harness.properties import KubernetesProperties
 
 _FLAVOR = ".Properties.Flavor.Properties"
 _ALLOCATION = ".Properties.Allocation"

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from harness import kubeadm, template
 from harness.complaints import invalid
 from harness.errors import InvalidInputError, Problem
-from harness.infrakit import KubernetesProperties
+from harness.properties import KubernetesProperties
 from harness.spec import Role
 
 if TYPE_CHECKING:
