@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # Not the machines' network: libvirt makes that one, and refuses a network that is in use.
 # Documentation's own (RFC 5737), so nothing real answers there.
 GATEWAY = "198.51.100.1/30"
-START_SECONDS = 20.0
+START_SECONDS = 60.0
 QUICK_SECONDS = 30.0
 HIDE = (
     "for folder in /run /var/cache /var/lib /var/log; do "
