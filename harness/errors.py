@@ -8,6 +8,7 @@
     ├── PhaseError          6   a phase of bring-up failed or ran out of time
     │   ├── CommandError    6   a command on a machine exited non-zero
     │   └── TransportError  6   a machine could not be reached over SSH
+    │       └── LoginRefusedError 6  it was reached, and refuses the cluster's key
     ├── NotReadyError       7   nodes, or pods across nodes, are not Ready
     ├── ClusterHeldError    8   another harness works on this cluster
     └── InterruptedRunError 130 a person or a supervisor stopped the run
@@ -106,6 +107,10 @@ class CommandError(PhaseError):
 
 class TransportError(PhaseError):
     """A machine could not be reached, or the connection to it broke."""
+
+
+class LoginRefusedError(TransportError):
+    """A machine answers but does not accept the cluster's key."""
 
 
 class NotReadyError(HarnessError):

@@ -14,9 +14,16 @@ from harness.errors import CommandError
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from harness.events import Event
+    from harness.spec import (
+        ClusterPlan,
+        ClusterSecrets,
+        FlavorPart,
+        InstanceSpec,
+        MachinePlan,
+    )
 
 TAIL_LINES = 12
 
@@ -146,6 +153,16 @@ class Provider(Protocol):
         """
         ...
 
+    def provision(
+        self, names: Sequence[str], *, timeout: float, on_line: Callable[[str, str], None]
+    ) -> None:
+        """Put the cluster's key on machines that run; `up` does so only when it makes them.
+
+        Raises:
+            ProviderError: With the last lines of output.
+        """
+        ...
+
     def machines(self, *, timeout: float) -> dict[str, MachineState]:
         """Ask Vagrant for the state of every machine of the Vagrantfile."""
         ...
@@ -209,6 +226,34 @@ class ClusterAPI(Protocol):
 
     def kubectl(self, argv: Sequence[str], *, timeout: float, stdin: bytes = b"") -> Result:
         """Run kubectl with the cluster's administrator configuration."""
+        ...
+
+
+class Flavor(Protocol):
+    """Makes of its properties what a machine runs. Pure; must not know machines or providers."""
+
+    def validate(self, properties: Mapping[str, Any]) -> None:
+        """Check properties in InfraKit's spelling.
+
+        Raises:
+            InvalidInputError: With every problem, placed below ``$``.
+        """
+        ...
+
+    def prepare(
+        self,
+        part: FlavorPart,
+        given: InstanceSpec,
+        *,
+        plan: ClusterPlan,
+        machine: MachinePlan,
+        secrets: ClusterSecrets,
+    ) -> InstanceSpec:
+        """Add to what a machine is given; `part` is what this flavor is told.
+
+        Raises:
+            InvalidInputError: With the place in the template that cannot be rendered.
+        """
         ...
 
 

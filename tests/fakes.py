@@ -97,6 +97,16 @@ class FakeProvider:
         if failed:
             raise ProviderError(f"{', '.join(failed)}: `vagrant up` exited 1:\nno space left")
 
+    def provision(
+        self, names: Sequence[str], *, timeout: float, on_line: Callable[[str, str], None]
+    ) -> None:
+        del timeout
+        self.calls.append(("provision", tuple(names)))
+        for name in names:
+            if self.states[name] is not MachineState.RUNNING:
+                raise ProviderError(f"{name}: it does not run")
+            on_line(name, "Running provisioner")
+
     def machines(self, *, timeout: float) -> dict[str, MachineState]:
         del timeout
         self.calls.append(("machines", ()))

@@ -32,6 +32,9 @@ VIRTUAL_MACHINE_BOX = "debian/bookworm64"
 SSH_PORT = 22
 SSH_USER = "vagrant"
 CONNECT_SECONDS = 60.0
+BOOT_SECONDS = 300
+# Four machines at once took 7 min 50 s on two cores (reference/lab.md).
+EMULATED_BOOT_SECONDS = 900
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,12 +137,14 @@ def _cluster(decided: ClusterPlan) -> Cluster:
 
 def _vagrantfile(decided: ClusterPlan, workspace: Workspace, secrets: ClusterSecrets) -> str:
     home = box.vagrant_home() if decided.provider is ProviderName.LXC else doctor.vagrant_home()
+    driver = "kvm" if doctor.kvm_works() else "qemu"
     settings = render.VagrantSettings(
         private_key=workspace.ssh_key,
         insecure_key=home / "insecure_private_key",
         public_key=secrets.ssh_public_key,
         bridge=BRIDGE,
-        libvirt_driver="kvm" if doctor.kvm_works() else "qemu",
+        libvirt_driver=driver,
+        boot_timeout_seconds=BOOT_SECONDS if driver == "kvm" else EMULATED_BOOT_SECONDS,
     )
     return render.vagrantfile(decided, settings)
 

@@ -10,6 +10,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from harness import wait
+from harness.errors import LoginRefusedError
 from harness.events import MachineProgress
 from harness.interfaces import MachineState
 from harness.phases import script
@@ -63,7 +64,12 @@ def _bring_up(site: Site, missing: list[str], deadline: Deadline) -> None:
             interval=TICK_SECONDS,
             what=f"{machine.name} up",
         )
-        site.transport(machine.name).run(["true"], timeout=LOGIN_SECONDS).check()
+        try:
+            site.transport(machine.name).run(["true"], timeout=LOGIN_SECONDS).check()
+        except LoginRefusedError:
+            # It booted, and whoever brought it up was stopped before the keys were exchanged.
+            site.provider.provision([machine.name], timeout=deadline.remaining, on_line=on_line)
+            site.transport(machine.name).run(["true"], timeout=LOGIN_SECONDS).check()
         script.start(site, machine)
 
     site.on_all(site.plan.machines, NAME, begin, beside=vagrant)

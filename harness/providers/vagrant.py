@@ -92,6 +92,15 @@ class VagrantProvider:
             vagrant = self._vagrant(names, timeout, on_line)
             vagrant.up(vm_name=output.selector(names), provider=str(self._provider))
 
+    def provision(self, names: Sequence[str], *, timeout: float, on_line: OnLine) -> None:
+        """Put the cluster's key on machines that run.
+
+        Raises:
+            ProviderError: With the last lines of output.
+        """
+        if names:
+            self._vagrant(names, timeout, on_line).provision(vm_name=output.selector(names))
+
     def machines(self, *, timeout: float) -> dict[str, MachineState]:
         """Ask Vagrant for the state of every machine.
 

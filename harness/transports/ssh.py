@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, cast
 
 import paramiko
 
-from harness.errors import CommandError, InterruptedRunError, TransportError
+from harness.errors import CommandError, InterruptedRunError, LoginRefusedError, TransportError
 from harness.interfaces import TAIL_LINES, Result
 from harness.process import STOPPING
 from harness.transports import known_hosts, terminal
@@ -214,7 +214,7 @@ class SshTransport:
             reason = f"{self._endpoint.user} cannot log in with the cluster's key: {error}"
             if not authentication_window.expired:
                 raise _NotYetError(reason) from error
-            raise TransportError(f"{name}: {reason}") from error
+            raise LoginRefusedError(f"{name}: {reason}") from error
         except paramiko.SSHException as error:
             if any(words in str(error) for words in PASSING):
                 raise _NotYetError(str(error)) from error

@@ -12,33 +12,39 @@ from harness.phases import SEQUENCE
 from tests.e2e import lab as labs
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Callable
 
 pytestmark = pytest.mark.lab
 PHASES = [phase.name for phase in SEQUENCE]
+# (phase, what a machine says in it): between these two Vagrant has a machine that runs, and
+# that nobody but Vagrant can log in to.
+BOOTED = ("machines", "Machine booted and ready!")
 INTERRUPTED = 130
 
 
-def inside(lab: labs.Lab, phase: str, already: int) -> Callable[[], bool]:
+def inside(lab: labs.Lab, phase: str, says: str, already: int) -> Callable[[], bool]:
     """Return whether this run has told of something that happens inside the phase."""
 
     def condition() -> bool:
-        events = lab.events()[already:]
-        names = [(event.get("phase"), event["event"]) for event in events]
-        if phase == "preflight":  # it says nothing in between
-            return (phase, "PhaseStarted") in names
-        return (phase, "MachineProgress") in names or (phase, "PhaseEnded") in names
+        for event in lab.events()[already:]:
+            if event.get("phase") != phase:
+                continue
+            if event["event"] == "MachineProgress" and says in event["reason"]:
+                return True
+            # Preflight says nothing in between, and what was done before may pass at once.
+            if event["event"] == ("PhaseStarted" if phase == "preflight" else "PhaseEnded"):
+                return True
+        return False
 
     return condition
 
 
-def interrupt_inside(lab: labs.Lab, phase: str) -> subprocess.Popen[str]:
+def interrupt_inside(lab: labs.Lab, phase: str, says: str = "") -> None:
     """Run `up`, send SIGINT to its process group inside a phase, and wait for its end."""
     already = len(lab.events())
     process = lab.start("up", *map(str, lab.groups))
     try:
-        condition = inside(lab, phase, already)
+        condition = inside(lab, phase, says, already)
         labs.wait_for(
             f"the phase {phase}", lambda: condition() or process.poll() is not None, timeout=300
         )
@@ -51,13 +57,15 @@ def interrupt_inside(lab: labs.Lab, phase: str) -> subprocess.Popen[str]:
     assert process.returncode == INTERRUPTED, stderr
     assert "harness up" in stderr
     assert "Traceback" not in stderr
-    return process
 
 
 def test_a_cluster_that_is_interrupted_in_every_phase_still_comes_up(
     fresh_lab: labs.Lab,
 ) -> None:
-    for phase in PHASES:
+    for phase in PHASES[:1]:
+        interrupt_inside(fresh_lab, phase)
+    interrupt_inside(fresh_lab, *BOOTED)
+    for phase in PHASES[1:]:
         interrupt_inside(fresh_lab, phase)
     finished = fresh_lab.up()
     assert finished.status == 0, finished.stderr
