@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from typing import TYPE_CHECKING, Any, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pydantic_core import ErrorDetails
+
+UNION_TAG = "\0"
+"""What pydantic's own steps between a union and its member begin with; keys hardly do."""
 
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -54,7 +57,7 @@ def invalid(model: type[BaseModel], error: ValidationError, file: str, place: st
 
 
 def _json_path(detail: ErrorDetails) -> str:
-    return "".join(step(key) for key in detail["loc"])
+    return "".join(step(key) for key in detail["loc"] if not _is_tag(key))
 
 
 def step(key: str | int) -> str:
@@ -62,6 +65,10 @@ def step(key: str | int) -> str:
     if isinstance(key, int):
         return f"[{key}]"
     return f".{key}" if _PLAIN_KEY.fullmatch(key) else f"[{json.dumps(key)}]"
+
+
+def _is_tag(key: str | int) -> bool:
+    return isinstance(key, str) and key.startswith(UNION_TAG)
 
 
 def _message(model: type[BaseModel], detail: ErrorDetails) -> str:
@@ -91,9 +98,14 @@ def _keys(model: type[BaseModel], loc: Sequence[str | int]) -> tuple[str, ...]:
     """Return the keys that the object at `loc` may have."""
     kind: Any = model
     for step in loc:
+        if get_origin(kind) is Annotated:
+            kind = get_args(kind)[0]
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             fields = {field.alias: field.annotation for field in kind.model_fields.values()}
             kind = fields[str(step)]
+        elif get_origin(kind) is Union:
+            members = (get_args(member) for member in get_args(kind))
+            kind = next(member for member, tag in members if tag.tag == step)
         else:
             # The values of a dictionary, or the entries of a tuple.
             kind = get_args(kind)[1 if get_origin(kind) is dict else 0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
@@ -11,16 +12,20 @@ from pydantic import ValidationError
 from harness import assets, documents, sources, topology
 from harness.complaints import invalid
 from harness.errors import InvalidInputError, Problem, UsageError
+from harness.group_flavors import ComboFlavor, KubernetesFlavor, VanillaFlavor
 from harness.infrakit import Group, GroupSpec, PluginGroup, beside
-from harness.spec import Role
+from harness.spec import FlavorPart, Role
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    from harness.group_flavors import Flavor
     from harness.sources import Source
 
 __all__ = ["GroupSpec", "load"]
+
+_FLAVOR = ".Properties.Flavor"
 
 
 def load(
@@ -88,17 +93,23 @@ def _group(source: Source, place: str, raw: object, problems: list[Problem]) -> 
     return _spec(source, place, parsed, problems)
 
 
-def _spec(source: Source, place: str, group: Group, problems: list[Problem]) -> GroupSpec:
-    flavor = group.properties.flavor
-    role = Role(flavor.plugin.rpartition("/")[2])
-    url = flavor.properties.init_script_template_url
-    where = f"{place}.Properties.Flavor.Properties.InitScriptTemplateURL"
-    template = _template(source, url) if url else assets.init_script(role)
-    if isinstance(template, str):
-        problems.append(Problem(source.name, where, template))
-        template = assets.init_script(role)
-    elif not template.is_file():
-        problems.append(Problem(source.name, where, f"there is no template file {template}"))
+def _spec(source: Source, place: str, group: Group, problems: list[Problem]) -> GroupSpec | None:
+    flavors = _flavors(group.properties.flavor)
+    parts = {
+        where: _part(source, place + where, flavor, problems) for where, flavor in flavors.items()
+    }
+    nodes = [
+        (where, flavor) for where, flavor in flavors.items() if isinstance(flavor, KubernetesFlavor)
+    ]
+    if len(nodes) != 1:
+        message = (
+            f"{len(nodes)} Kubernetes flavors: a group needs one, by itself or in a flavor-combo, "
+            "because each machine is one node"
+        )
+        problems.append(Problem(source.name, f"{place}{_FLAVOR}", message))
+        return None
+    ((where, flavor),) = nodes
+    role = _role(flavor)
     return GroupSpec(
         file=source.name,
         folder=source.folder,
@@ -107,10 +118,45 @@ def _spec(source: Source, place: str, group: Group, problems: list[Problem]) -> 
         role=role,
         allocation=group.properties.allocation,
         instance=group.properties.instance.properties,
-        flavor_plugin=flavor.plugin,
+        flavor_plugin=group.properties.flavor.plugin,
+        flavor_place=where,
         flavor=flavor.properties,
-        template=template,
+        template=parts[where].template or assets.init_script(role),
+        parts=tuple(parts.values()) if len(parts) > 1 or where != _FLAVOR else (),
     )
+
+
+def _flavors(flavor: Flavor) -> dict[str, KubernetesFlavor | VanillaFlavor]:
+    """Return the flavors of a group by their place: the one, or those of a combo."""
+    if not isinstance(flavor, ComboFlavor):
+        return {_FLAVOR: flavor}
+    places = itertools.count()
+    return {
+        f"{_FLAVOR}.Properties.Flavors[{next(places)}]": one for one in flavor.properties.flavors
+    }
+
+
+def _role(flavor: KubernetesFlavor) -> Role:
+    return Role(flavor.plugin.rpartition("/")[2])
+
+
+def _part(
+    source: Source,
+    place: str,
+    flavor: KubernetesFlavor | VanillaFlavor,
+    problems: list[Problem],
+) -> FlavorPart:
+    url = flavor.properties.init_script_template_url
+    template = _template(source, url) if url else None
+    where = f"{place}.Properties.InitScriptTemplateURL"
+    if isinstance(template, str):
+        problems.append(Problem(source.name, where, template))
+        template = None
+    elif template is not None and not template.is_file():
+        problems.append(Problem(source.name, where, f"there is no template file {template}"))
+    if template is None and isinstance(flavor, KubernetesFlavor):
+        template = assets.init_script(_role(flavor))
+    return FlavorPart(flavor.plugin, template, flavor.properties.model_dump(by_alias=True))
 
 
 def _template(source: Source, url: str) -> Path | str:

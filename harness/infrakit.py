@@ -11,9 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Self, get_args
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    model_validator,
+)
 
 from harness.errors import Problem
+from harness.group_flavors import Flavor, one_of
 from harness.properties import (
     AddOnProperties,
     Address,
@@ -24,19 +31,10 @@ from harness.properties import (
 )
 
 if TYPE_CHECKING:
-    from harness.spec import Role
+    from harness.spec import FlavorPart, Role
 
 MAX_MACHINES = 64
 """Of one cluster: more than any host of ours can carry, and a guard against typing errors."""
-
-KubernetesPlugin = Literal[
-    "flavor-kubernetes/manager",
-    "flavor-kubernetes/worker",
-    "kubernetes/manager",
-    "kubernetes/worker",
-]
-FLAVOR_PLUGINS: tuple[str, ...] = get_args(KubernetesPlugin)
-"""Every flavor that a group may name."""
 
 InstancePlugin = Literal["instance-vagrant", "vagrant"]
 
@@ -56,33 +54,11 @@ def _duration(text: str) -> str:
     return text
 
 
-def _flavor_plugin(name: object) -> object:
-    if isinstance(name, str) and name not in FLAVOR_PLUGINS:
-        refuse(f"Failed to find Flavor plugin '{name}': should be {_one_of(FLAVOR_PLUGINS)}")
-    return name
-
-
 def _instance_plugin(name: object) -> object:
     if isinstance(name, str) and name not in get_args(InstancePlugin):
-        known = _one_of(get_args(InstancePlugin))
+        known = one_of(get_args(InstancePlugin))
         refuse(f"Failed to find Instance plugin '{name}': should be {known}")
     return name
-
-
-def _one_of(names: tuple[str, ...]) -> str:
-    *others, last = (f"'{name}'" for name in names)
-    return f"{', '.join(others)} or {last}"
-
-
-class Flavor(Model):
-    """Which flavor makes the init scripts, and what it is told."""
-
-    plugin: Annotated[KubernetesPlugin, BeforeValidator(_flavor_plugin)] = Field(
-        alias="Plugin", description="The flavor and the role of the group's machines."
-    )
-    properties: KubernetesProperties = Field(
-        alias="Properties", description="What the flavor is told."
-    )
 
 
 class VagrantProperties(Model):
@@ -215,8 +191,10 @@ class GroupSpec:
         allocation: How many machines, or which.
         instance: What each machine is.
         flavor_plugin: A key of `flavors.FLAVORS`.
-        flavor: What the flavor is told.
-        template: Absolute path of the init script's template.
+        flavor_place: Path of the Kubernetes flavor below the group, itself or in a combo.
+        flavor: What the Kubernetes flavor is told.
+        template: Absolute path of its init script's template.
+        parts: The flavors of a combo; else none.
     """
 
     file: str
@@ -227,12 +205,18 @@ class GroupSpec:
     allocation: Allocation
     instance: VagrantProperties
     flavor_plugin: str
+    flavor_place: str
     flavor: KubernetesProperties
     template: Path
+    parts: tuple[FlavorPart, ...]
 
     def problem(self, path: str, message: str) -> Problem:
         """Name a problem at a path below the group, such as ``.Properties.Allocation``."""
         return Problem(self.file, self.place + path, message)
+
+    def flavor_problem(self, key: str, message: str) -> Problem:
+        """Name a problem with a property of the Kubernetes flavor, such as ``KubeJoinIP``."""
+        return self.problem(f"{self.flavor_place}.Properties.{key}", message)
 
     def add_on_path(self, add_on: AddOnProperties) -> str:
         """Return an add-on's URL, or its file's absolute path, or nothing for the lab's."""

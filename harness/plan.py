@@ -82,6 +82,7 @@ def _machine(group: GroupSpec, index: int, address: str, default_box: str) -> Ma
         flavor=group.flavor_plugin,
         template=group.template,
         spec=group.flavor.model_dump(by_alias=True),
+        parts=group.parts,
     )
 
 

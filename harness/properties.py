@@ -228,3 +228,34 @@ class KubernetesProperties(Model):
         default=None,
         description="Of the init script's template; by default its file's name says it.",
     )
+
+
+class VanillaAttachment(Model):
+    """A named resource of a machine; vanilla asks for no type."""
+
+    id: str = Field(alias="ID", min_length=1, description="Its name.")
+    type: str = Field(alias="Type", default="", description="What it is.")
+
+
+class VanillaProperties(Model):
+    """Properties of the vanilla flavor: lines to run, and labels."""
+
+    init: tuple[str, ...] = Field(
+        alias="Init", default=(), description="Lines of shell; they go into the init script."
+    )
+    init_script_template_url: Text = Field(
+        alias="InitScriptTemplateURL",
+        default="",
+        description="A template in place of Init: a path, relative to the group file, or a "
+        "file:// URL.",
+    )
+    tags: dict[str, str] = Field(alias="Tags", default={}, description="Of each machine.")
+    attachments: tuple[VanillaAttachment, ...] = Field(
+        alias="Attachments", default=(), description="Of each machine. Nothing attaches them yet."
+    )
+
+    @model_validator(mode="after")
+    def _one_script(self) -> Self:
+        if self.init and self.init_script_template_url:
+            refuse('Either "Init" or "InitScriptTemplateURL" can be specified but not both')
+        return self

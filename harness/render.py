@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from harness import assets, template
 from harness.errors import InvalidInputError, Problem
 from harness.flavors import FLAVORS
-from harness.spec import ClusterSecrets
+from harness.spec import ClusterSecrets, InstanceSpec
 
 if TYPE_CHECKING:
     from harness.spec import ClusterPlan, MachinePlan
@@ -57,13 +57,23 @@ def vagrantfile(plan: ClusterPlan, settings: VagrantSettings) -> str:
     return template.render(assets.vagrantfile(), context)
 
 
+def instance(plan: ClusterPlan, machine: MachinePlan, secrets: ClusterSecrets) -> InstanceSpec:
+    """Return what the machine's flavor makes of it.
+
+    Raises:
+        InvalidInputError: With the place in the template that cannot be rendered.
+    """
+    flavor = FLAVORS[machine.flavor]
+    return flavor.prepare(machine.part, InstanceSpec(), plan=plan, machine=machine, secrets=secrets)
+
+
 def init_script(plan: ClusterPlan, machine: MachinePlan, secrets: ClusterSecrets) -> str:
     """Render a machine's init script; it holds the token, so keep it 0600.
 
     Raises:
         InvalidInputError: With the place in the template that cannot be rendered.
     """
-    return FLAVORS[machine.flavor].prepare(plan, machine, secrets)
+    return instance(plan, machine, secrets).init
 
 
 def check(plan: ClusterPlan) -> None:
@@ -99,6 +109,8 @@ def _name(path: Path) -> str:
 
 
 def _sources(plan: ClusterPlan) -> list[Path]:
-    roots = [assets.vagrantfile(), *sorted({machine.template for machine in plan.machines})]
+    templates = {machine.template for machine in plan.machines}
+    templates |= {part.template for one in plan.machines for part in one.parts if part.template}
+    roots = [assets.vagrantfile(), *sorted(templates)]
     manifests = [Path(add_on.path) for add_on in plan.add_ons if add_on.path.startswith("/")]
     return [file for root in roots for file in template.sources(root)] + manifests

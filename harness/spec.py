@@ -132,6 +132,40 @@ class ClusterSecrets:
 
 
 @dataclass(frozen=True, slots=True)
+class FlavorPart:
+    """One flavor and what it is told: a whole group's, or one of a combo's.
+
+    Attributes:
+        plugin: A key of `flavors.FLAVORS`.
+        template: Absolute path of its script's template, if it has one.
+        spec: Its properties in InfraKit's spelling.
+    """
+
+    plugin: str
+    template: Path | None
+    spec: Mapping[str, Any] = field(hash=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceSpec:
+    """What flavors make of a machine.
+
+    Attributes:
+        init: Its init script; holds secrets.
+        tags: Labels.
+        attachments: Pairs of ID and type.
+    """
+
+    init: str = field(default="", repr=False)
+    tags: Mapping[str, str] = field(default_factory=dict, hash=False)
+    attachments: tuple[tuple[str, str], ...] = ()
+
+    def followed_by(self, script: str) -> str:
+        """Return the init script with another one after it."""
+        return "\n".join(text for text in (self.init, script) if text)
+
+
+@dataclass(frozen=True, slots=True)
 class MachinePlan:
     """One machine as `plan` decided it.
 
@@ -146,8 +180,9 @@ class MachinePlan:
         cpus: Processors.
         memory_mib: Memory.
         flavor: Flavor plugin, a key of `flavors.FLAVORS`.
-        template: Absolute path of the init script's template.
-        spec: The flavor's properties in InfraKit's spelling, for `SPEC` in templates.
+        template: Absolute path of the Kubernetes flavor's init script template.
+        spec: Its properties in InfraKit's spelling, for `SPEC` in templates.
+        parts: The flavors of a combo, in order; else none.
     """
 
     name: str
@@ -161,6 +196,12 @@ class MachinePlan:
     flavor: str
     template: Path
     spec: Mapping[str, Any] = field(hash=False, repr=False)
+    parts: tuple[FlavorPart, ...] = ()
+
+    @property
+    def part(self) -> FlavorPart:
+        """Its flavor, as flavors are told of it."""
+        return FlavorPart(self.flavor, self.template, self.spec)
 
 
 @dataclass(frozen=True, slots=True)

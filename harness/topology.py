@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from harness.infrakit import GroupSpec
     from harness.properties import KubernetesProperties
 
-_FLAVOR = ".Properties.Flavor.Properties"
 _ALLOCATION = ".Properties.Allocation"
 _IDS = f"{_ALLOCATION}.LogicalIDs"
 
@@ -76,8 +75,8 @@ def within(group: GroupSpec) -> Iterator[Problem]:
         path = group.add_on_path(add_on)
         is_local = path and not path.startswith(("http://", "https://"))
         if is_local and not (Path(path).is_absolute() and Path(path).is_file()):
-            yield group.problem(
-                f"{_FLAVOR}.KubeAddOns[{index}].Path", f"there is no manifest file {path}"
+            yield group.flavor_problem(
+                f"KubeAddOns[{index}].Path", f"there is no manifest file {path}"
             )
 
 
@@ -93,7 +92,7 @@ def _logical_ids(group: GroupSpec) -> Iterator[Problem]:
             yield group.problem(place, f"{address} {reason}")
     reason = _unusable(group.flavor.join_ip, network)
     if reason and group.flavor.join_ip not in ids:
-        yield group.problem(f"{_FLAVOR}.KubeJoinIP", f"{group.flavor.join_ip} {reason}")
+        yield group.flavor_problem("KubeJoinIP", f"{group.flavor.join_ip} {reason}")
 
 
 def _unusable(address: str, network: IPv4Network) -> str:
@@ -112,21 +111,21 @@ def _unusable(address: str, network: IPv4Network) -> str:
 
 def _control_plane(group: GroupSpec) -> Iterator[Problem]:
     chosen, ids = group.flavor.control_plane, group.allocation.logical_ids
-    place = f"{_FLAVOR}.ControlPlane"
+    place = "ControlPlane"
     if len(chosen) > 1:
-        yield group.problem(
+        yield group.flavor_problem(
             place,
             f"one control plane for now: {len(chosen)} are named, and joining a second one "
             "(shared certificates, an address for all) is not built yet; name one",
         )
     elif chosen and chosen[0] != group.flavor.join_ip:
-        yield group.problem(
+        yield group.flavor_problem(
             place,
             f"the control plane {chosen[0]} must be at KubeJoinIP {group.flavor.join_ip}, "
             "where workers join",
         )
     if ids and not set(chosen) <= set(ids) and group.role is Role.MANAGER:
-        yield group.problem(
+        yield group.flavor_problem(
             place,
             "ControlPlane ids must be equal or strict subset of allocations logical IDs: "
             f"{list(chosen)} vs {list(ids)}",
@@ -136,16 +135,16 @@ def _control_plane(group: GroupSpec) -> Iterator[Problem]:
 def _attachments(group: GroupSpec) -> Iterator[Problem]:
     seen: Counter[str] = Counter()
     for logical_id, attachments in group.flavor.attachments.items():
-        place = f'{_FLAVOR}.Attachments["{logical_id}"]'
+        place = f'Attachments["{logical_id}"]'
         if logical_id != "*" and logical_id not in group.allocation.logical_ids:
-            yield group.problem(
+            yield group.flavor_problem(
                 place,
                 f"LogicalID {logical_id} used for an attachment but is not in group LogicalIDs",
             )
         for index, attachment in enumerate(attachments):
             seen[attachment.id] += 1
             if seen[attachment.id] > 1:
-                yield group.problem(
+                yield group.flavor_problem(
                     f"{place}[{index}].ID", f"Attachment {attachment.id} specified more than once"
                 )
 
@@ -159,9 +158,7 @@ def _networks(group: GroupSpec) -> Iterator[Problem]:
     }
     for (first, one), (second, other) in itertools.combinations(networks.items(), 2):
         if one.overlaps(other):
-            yield group.problem(
-                f"{_FLAVOR}.{second}", f"{other} overlaps {first} {one}; choose another"
-            )
+            yield group.flavor_problem(second, f"{other} overlaps {first} {one}; choose another")
 
 
 def between(groups: Sequence[GroupSpec]) -> Iterator[Problem]:
@@ -169,12 +166,12 @@ def between(groups: Sequence[GroupSpec]) -> Iterator[Problem]:
     managers = [group for group in groups if group.role is Role.MANAGER]
     if not managers:
         yield groups[-1].problem(
-            ".Properties.Flavor.Plugin",
+            f"{groups[-1].flavor_place}.Plugin",
             "no manager group: one group needs the flavor `flavor-kubernetes/manager`",
         )
     for group in managers[1:]:
         yield group.problem(
-            ".Properties.Flavor.Plugin",
+            f"{group.flavor_place}.Plugin",
             f"one control plane for now: group `{managers[0].id}` in {managers[0].file} is "
             "the manager group already",
         )
@@ -209,8 +206,8 @@ def _same_cluster(groups: Sequence[GroupSpec]) -> Iterator[Problem]:
             ("Network", machine_network(group.flavor), machine_network(first.flavor)),
         ):
             if here != there:
-                yield group.problem(
-                    f"{_FLAVOR}.{key}",
+                yield group.flavor_problem(
+                    key,
                     f"{here} differs from {there} in {first.file}; groups of one cluster must "
                     "agree on it",
                 )
@@ -245,8 +242,8 @@ def _allocated(groups: Sequence[GroupSpec]) -> Iterator[Problem]:
 def _join_address(manager: GroupSpec, groups: Sequence[GroupSpec]) -> Iterator[Problem]:
     own = addresses(groups)[manager.id]
     if manager.flavor.join_ip not in own:
-        yield manager.problem(
-            f"{_FLAVOR}.KubeJoinIP",
+        yield manager.flavor_problem(
+            "KubeJoinIP",
             f"{manager.flavor.join_ip} is not an address of the manager group `{manager.id}`, "
             f"whose addresses are {', '.join(own)}; list it in the group's LogicalIDs",
         )

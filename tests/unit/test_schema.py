@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 from pydantic import TypeAdapter
 
-from harness import groups, infrakit, properties
+from harness import group_flavors, groups, infrakit, properties
 from harness.errors import InvalidInputError
 from tests.samples import GOLDEN, ROOT, WALKTHROUGH
 
@@ -99,7 +99,8 @@ def test_an_editor_tells_what_the_schema_can_tell(file: Path) -> None:
 
 def models() -> list[type[properties.Model]]:
     """Every model of a group file, in the order of the modules that hold them."""
-    held = [*vars(infrakit).values(), *vars(properties).values()]
+    modules = (infrakit, group_flavors, properties)
+    held = [thing for module in modules for thing in vars(module).values()]
     found = {
         thing: None
         for thing in held

@@ -1,0 +1,62 @@
+"""The vanilla flavor: a user's own lines of shell, or a template of them, and labels."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from harness import template
+from harness.complaints import invalid
+from harness.errors import InvalidInputError
+from harness.flavors.kubernetes import context
+from harness.properties import VanillaProperties
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from harness.spec import ClusterPlan, ClusterSecrets, FlavorPart, InstanceSpec, MachinePlan
+
+
+class VanillaFlavor:
+    """Adds lines to the init script, tags and attachments."""
+
+    def validate(self, properties: Mapping[str, Any]) -> None:
+        """Check a flavor's properties in InfraKit's spelling.
+
+        Raises:
+            InvalidInputError: With every problem, placed below ``$``.
+        """
+        try:
+            VanillaProperties.model_validate_json(json.dumps(properties))
+        except ValidationError as error:
+            problems = invalid(VanillaProperties, error, "properties", "$")
+            raise InvalidInputError(problems) from error
+
+    def prepare(
+        self,
+        part: FlavorPart,
+        given: InstanceSpec,
+        *,
+        plan: ClusterPlan,
+        machine: MachinePlan,
+        secrets: ClusterSecrets,
+    ) -> InstanceSpec:
+        """Add what the properties say; a template may name what the Kubernetes flavor's may.
+
+        Raises:
+            InvalidInputError: With the place in the template that cannot be rendered.
+        """
+        told = VanillaProperties.model_validate_json(json.dumps(part.spec))
+        script = "\n".join(told.init)
+        if part.template is not None:
+            names = {**context(plan, machine, secrets), "SPEC": part.spec}
+            script = template.render(part.template, names)
+        return replace(
+            given,
+            init=given.followed_by(script),
+            tags={**given.tags, **told.tags},
+            attachments=given.attachments + tuple((one.id, one.type) for one in told.attachments),
+        )
