@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.errors import InvalidInputError, Problem
-from harness.template import jinja
+from harness.template import go, jinja
 from harness.template.addresses import Address, Language, language_of
 from harness.template.faults import EXPRESSION_ERRORS, FaultError, Site, text_of
 from harness.template.quoting import ruby, sh
@@ -27,7 +27,7 @@ __all__ = [
     "sources",
 ]  # fmt: skip
 
-_READERS = {Language.JINJA2: jinja.mentions}
+_READERS = {Language.JINJA2: jinja.mentions, Language.GO: go.mentions}
 
 
 def render(
@@ -112,5 +112,5 @@ def _session(
         folder=options.root or folder,
         options=options,
         world=world or World(),
-        renderers={Language.JINJA2: jinja.Jinja()},
+        renderers={Language.JINJA2: jinja.Jinja(), Language.GO: go.render},
     )

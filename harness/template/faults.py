@@ -53,7 +53,9 @@ class FaultError(Exception):
     def problem(self, root: str) -> Problem:
         """Return it as users read it."""
         here, *above = self.sites or (Site(root, 1),)
-        stack = "; ".join(f"included from {site.file}, {site.path}" for site in above)
+        stack = "; ".join(
+            f"included from {site.file}, {site.path}" for site in dict.fromkeys(above)
+        )
         return Problem(here.file, here.path, self.message + (f" ({stack})" if stack else ""))
 
     def invalid(self, root: str) -> InvalidInputError:

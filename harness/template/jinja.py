@@ -208,17 +208,18 @@ def mentions(text: str, name: str) -> list[Mention]:
     found: list[Mention] = []
     for node in tree.find_all((nodes.Include, nodes.Extends, nodes.Import, nodes.FromImport)):
         if not getattr(node, "ignore_missing", False):
-            found += _mention(getattr(node, "template", None), node.lineno, is_statement=True)
+            found += _mention(getattr(node, "template", None), node.lineno, "")
     for call in tree.find_all(nodes.Call):
         if isinstance(call.node, nodes.Name) and call.node.name in FETCHING and call.args:
-            found += _mention(call.args[0], call.lineno, is_statement=False)
+            found += _mention(call.args[0], call.lineno, call.node.name)
     for pipe in tree.find_all(nodes.Filter):
         if pipe.name in FETCHING:
-            found += _mention(pipe.node, pipe.lineno, is_statement=False)
+            found += _mention(pipe.node, pipe.lineno, pipe.name)
     return found
 
 
-def _mention(node: nodes.Node | None, line: int, *, is_statement: bool) -> list[Mention]:
+def _mention(node: nodes.Node | None, line: int, function: str) -> list[Mention]:
     if isinstance(node, nodes.Const) and isinstance(node.value, str):
-        return [Mention(node.value, line, must_exist=is_statement)]
+        is_rendered = function in {"", "include", "source"}
+        return [Mention(node.value, line, must_exist=not function, is_rendered=is_rendered)]
     return []

@@ -16,10 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 
-NO_VALUE = "<no value>"
-"""What Go prints for what is not there; never ours, unless `MissingKey.DEFAULT` asks for it."""
-
-
 class DeferredError(Exception):
     """What is asked for has no value in this pass; in multi-pass mode that is no fault."""
 
@@ -173,10 +169,11 @@ class Session:
         Raises:
             LookupError: Unless an option says otherwise.
         """
-        if self.options.multi_pass and self.top.language is Language.GO:
-            raise DeferredError(name)
-        if self.options.missing_key is MissingKey.DEFAULT:
-            return NO_VALUE
+        if self.top.language is Language.GO:
+            if self.options.multi_pass:
+                raise DeferredError(name)
+            if self.options.missing_key is MissingKey.DEFAULT:
+                return None
         raise LookupError(f"Missing variable {name}")
 
     def text(self, address: Address, headers: Mapping[str, str]) -> str:
