@@ -249,6 +249,11 @@ class VanillaProperties(Model):
         description="A template in place of Init: a path, relative to the group file, or a "
         "file:// URL.",
     )
+    template_language: Literal["jinja2", "go"] | None = Field(
+        alias="TemplateLanguage",
+        default=None,
+        description="Of that template; by default its file's name says it.",
+    )
     tags: dict[str, str] = Field(alias="Tags", default={}, description="Of each machine.")
     attachments: tuple[VanillaAttachment, ...] = Field(
         alias="Attachments", default=(), description="Of each machine. Nothing attaches them yet."

@@ -109,8 +109,13 @@ def _name(path: Path) -> str:
 
 
 def _sources(plan: ClusterPlan) -> list[Path]:
-    templates = {machine.template for machine in plan.machines}
-    templates |= {part.template for one in plan.machines for part in one.parts if part.template}
-    roots = [assets.vagrantfile(), *sorted(templates)]
+    parts = [part for one in plan.machines for part in (one.part, *one.parts)]
+    templates = {(part.template, part.template_language or "") for part in parts if part.template}
+    roots = [(assets.vagrantfile(), ""), *sorted(templates)]
     manifests = [Path(add_on.path) for add_on in plan.add_ons if add_on.path.startswith("/")]
-    return [file for root in roots for file in template.sources(root)] + manifests
+    files = [
+        file
+        for root, language in roots
+        for file in template.sources(root, template.in_language(language))
+    ]
+    return files + manifests

@@ -145,6 +145,11 @@ class FlavorPart:
     template: Path | None
     spec: Mapping[str, Any] = field(hash=False, repr=False)
 
+    @property
+    def template_language(self) -> str | None:
+        """The language its properties say its template is in; None leaves it to the name."""
+        return self.spec.get("TemplateLanguage") or None
+
 
 @dataclass(frozen=True, slots=True)
 class InstanceSpec:

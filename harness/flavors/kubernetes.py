@@ -61,7 +61,8 @@ class KubernetesFlavor:
         Raises:
             InvalidInputError: With the place in the template that cannot be rendered.
         """
-        script = template.render(machine.template, context(plan, machine, secrets))
+        options = template.in_language(part.template_language)
+        script = template.render(machine.template, context(plan, machine, secrets), options)
         attachments = part.spec["Attachments"]
         own = (*attachments.get("*", ()), *attachments.get(machine.address, ()))
         return replace(
@@ -84,6 +85,9 @@ def context(plan: ClusterPlan, machine: MachinePlan, secrets: ClusterSecrets) ->
         "KUBE_JOIN_IP": plan.join_address,
         "BIND_PORT": plan.bind_port,
         "ADDON": lambda kind: _last_path(plan.add_ons, kind),
+        "NETWORK_ADDON": _last_path(plan.add_ons, "network"),
+        "ALLOCATIONS": _allocations(plan, machine),
+        "INDEX": {"Group": machine.group, "Sequence": machine.index},
         "node_name": machine.name,
         "node_ip": machine.address,
         "cluster": plan.cluster,
@@ -101,6 +105,11 @@ def context(plan: ClusterPlan, machine: MachinePlan, secrets: ClusterSecrets) ->
         "ca_certificate": secrets.ca_certificate,
         "token_id": secrets.token.partition(".")[0],
     }
+
+
+def _allocations(plan: ClusterPlan, machine: MachinePlan) -> dict[str, object]:
+    addresses = [one.address for one in plan.machines if one.group == machine.group]
+    return {"Size": len(addresses), "LogicalIDs": addresses}
 
 
 def _skipped_phases(plan: ClusterPlan, *, bootstraps: bool) -> list[str]:

@@ -53,7 +53,8 @@ class VanillaFlavor:
         script = "\n".join(told.init)
         if part.template is not None:
             names = {**context(plan, machine, secrets), "SPEC": part.spec}
-            script = template.render(part.template, names)
+            options = template.in_language(part.template_language)
+            script = template.render(part.template, names, options)
         return replace(
             given,
             init=given.followed_by(script),

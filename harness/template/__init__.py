@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = [
-    "Language", "MissingKey", "Options", "World", "render", "render_address", "ruby", "sh",
-    "sources",
+    "Language", "MissingKey", "Options", "World", "in_language", "render", "render_address",
+    "ruby", "sh", "sources",
 ]  # fmt: skip
 
 _READERS = {Language.JINJA2: jinja.mentions, Language.GO: go.mentions}
@@ -94,6 +94,11 @@ def sources(template: Path, options: Options | None = None) -> tuple[Path, ...]:
         return tuple(walk(session, address, _language(address, session.options), _READERS))
     except FaultError as fault:
         raise fault.invalid(str(template)) from fault
+
+
+def in_language(name: str | None) -> Options:
+    """Return the options of a template in a language that a flavor's properties name."""
+    return Options(language=Language(name) if name else None)
 
 
 def _language(address: Address, options: Options) -> Language:
