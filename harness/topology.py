@@ -113,9 +113,11 @@ def _control_plane(group: GroupSpec) -> Iterator[Problem]:
     chosen, ids = group.flavor.control_plane, group.allocation.logical_ids
     place = "ControlPlane"
     if len(chosen) > 1:
+        is_even = len(chosen) % 2 == 0
+        odd = f"must have odd number of control plane ids: {list(chosen)}; " if is_even else ""
         yield group.flavor_problem(
             place,
-            f"one control plane for now: {len(chosen)} are named, and joining a second one "
+            f"{odd}one control plane for now: {len(chosen)} are named, and joining a second one "
             "(shared certificates, an address for all) is not built yet; name one",
         )
     elif chosen and chosen[0] != group.flavor.join_ip:

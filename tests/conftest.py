@@ -6,11 +6,17 @@ import os
 import shutil
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from pathlib import Path
+
+# pytest --hypothesis-profile=thorough: what a release is shown to bear.
+hypothesis.settings.register_profile(
+    "thorough", max_examples=10_000, deadline=None, suppress_health_check=hypothesis.HealthCheck
+)
 
 REAL_MACHINES = ("lab", "libvirt")
 
