@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -12,9 +10,7 @@ import pytest
 
 from harness import process
 from harness.errors import (
-    CommandError,
     HostError,
-    InterruptedRunError,
     PhaseError,
     ProviderError,
     TransportError,
@@ -30,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from harness.spec import MachinePlan
 
 CA_FILES = {
     f"{script.PKI}/ca.key": (SECRETS.ca_key.encode(), 0o600),
@@ -230,53 +225,3 @@ def test_several_failures_are_all_told_with_their_machines(fake: FakeSite) -> No
     messages = [str(error) for error in caught.value.exceptions]
     assert [broken in messages[0], lost in messages[1]] == [True, True]
     assert [type(error) for error in caught.value.exceptions] == [PhaseError, TransportError]
-
-
-def test_a_bug_on_one_machine_is_not_lost_among_failures(fake: FakeSite) -> None:
-    def work(machine: MachinePlan) -> None:
-        if machine.name == fake.manager:
-            raise ZeroDivisionError
-        raise CommandError(machine.name)
-
-    with pytest.raises(ExceptionGroup) as caught:
-        fake.site().on_all(fake.plan.machines, "x", work)
-    assert [type(error) for error in caught.value.exceptions] == [
-        ZeroDivisionError,
-        *[CommandError] * 3,
-    ]
-
-
-def test_what_is_done_beside_is_an_outcome_too(fake: FakeSite) -> None:
-    def beside() -> None:
-        raise ProviderError("no space left")
-
-    done: list[str] = []
-    with pytest.raises(ProviderError):
-        fake.site().on_all(
-            fake.plan.machines, "x", lambda machine: done.append(machine.name), beside=beside
-        )
-    assert sorted(done) == sorted(fake.plan.names)
-
-
-def test_nobody_to_work_on_is_nothing_to_do(fake: FakeSite) -> None:
-    fake.site().on_all([], "x", lambda machine: pytest.fail(machine.name))
-
-
-def test_an_interruption_stops_the_work_on_every_machine(fake: FakeSite) -> None:
-    all_there = threading.Barrier(len(fake.plan.names))
-    stopped = []
-
-    def work(machine: MachinePlan) -> None:
-        if all_there.wait(timeout=30) == 0:
-            os.kill(os.getpid(), signal.SIGINT)
-        assert process.STOPPING.wait(timeout=30)
-        stopped.append(machine.name)
-        raise InterruptedRunError(machine.name)
-
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            fake.site().on_all(fake.plan.machines, "x", work)
-    finally:
-        signal.signal(signal.SIGINT, before)
-    assert sorted(stopped) == sorted(fake.plan.names)
