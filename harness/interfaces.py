@@ -216,7 +216,9 @@ class Transport(Protocol):
 class ClusterAPI(Protocol):
     """The cluster's API server. Must not know how it is reached."""
 
-    def get(self, kind: str, *, namespace: str = "", selector: str = "") -> list[dict[str, Any]]:
+    def get(
+        self, kind: str, *, namespace: str = "", selector: str = "", timeout: float = 20.0
+    ) -> list[dict[str, Any]]:
         """Return the items of `kubectl get KIND -o json`; all namespaces if none is named.
 
         Raises:

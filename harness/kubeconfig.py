@@ -63,15 +63,18 @@ def merge(file: Path, exported: str) -> None:
         write_atomically(file, yaml.safe_dump(config, sort_keys=False), mode=PRIVATE_FILE)
 
 
-def forget(file: Path, cluster: str) -> None:
+def forget(file: Path, cluster: str) -> bool:
     """Take a cluster out of a kubeconfig again; a file without it stays untouched.
+
+    Returns:
+        Whether the file was written.
 
     Raises:
         HostError: If the file is no kubeconfig, or somebody else holds it.
     """
     name = context_name(cluster)
     if not file.is_file() or name not in file.read_text(encoding="utf-8"):
-        return
+        return False
     with _locked(file):
         config = _read(file)
         for section in SECTIONS:
@@ -79,6 +82,7 @@ def forget(file: Path, cluster: str) -> None:
         if config.get("current-context") == name:
             config["current-context"] = ""
         write_atomically(file, yaml.safe_dump(config, sort_keys=False), mode=PRIVATE_FILE)
+    return True
 
 
 def _others(config: Config, section: str, name: str) -> list[Config]:

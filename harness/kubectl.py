@@ -24,7 +24,14 @@ class KubectlOnManager:
     def __init__(self, transport: Callable[[], Transport]) -> None:
         self._transport = transport
 
-    def get(self, kind: str, *, namespace: str = "", selector: str = "") -> list[dict[str, Any]]:
+    def get(
+        self,
+        kind: str,
+        *,
+        namespace: str = "",
+        selector: str = "",
+        timeout: float = QUERY_SECONDS,
+    ) -> list[dict[str, Any]]:
         """Return the items of a kind; of all namespaces if none is named.
 
         Raises:
@@ -34,7 +41,7 @@ class KubectlOnManager:
         argv += ["--namespace", namespace] if namespace else ["--all-namespaces"]
         if selector:
             argv += ["--selector", selector]
-        answer = self.kubectl(argv, timeout=QUERY_SECONDS).check()
+        answer = self.kubectl(argv, timeout=timeout).check()
         items: list[dict[str, Any]] = json.loads(answer.stdout)["items"]
         return items
 

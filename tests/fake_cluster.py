@@ -74,8 +74,10 @@ class FakeAPI:
     exit_status: int = 0
     calls: list[tuple[str, ...]] = field(default_factory=list)
 
-    def get(self, kind: str, *, namespace: str = "", selector: str = "") -> list[dict[str, Any]]:
-        del namespace, selector
+    def get(
+        self, kind: str, *, namespace: str = "", selector: str = "", timeout: float = 20.0
+    ) -> list[dict[str, Any]]:
+        del namespace, selector, timeout
         return self.items.get(kind, [])
 
     def kubectl(self, argv: Sequence[str], *, timeout: float, stdin: bytes = b"") -> Result:

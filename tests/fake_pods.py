@@ -41,9 +41,11 @@ class PodsAPI(PolledAPI):
     deletes: list[str] = field(default_factory=list)
     stubborn: Exception | None = None
 
-    def get(self, kind: str, *, namespace: str = "", selector: str = "") -> list[dict[str, Any]]:
+    def get(
+        self, kind: str, *, namespace: str = "", selector: str = "", timeout: float = 20.0
+    ) -> list[dict[str, Any]]:
         if kind != "pods":
-            return super().get(kind, namespace=namespace, selector=selector)
+            return super().get(kind, namespace=namespace, selector=selector, timeout=timeout)
         self.pending -= 1
         phase = "Pending" if self.pending >= 0 else "Running"
         label, _, run = selector.partition("=")

@@ -80,9 +80,11 @@ class PolledAPI(FakeAPI):
     polls: list[list[dict[str, Any]] | Exception] = field(default_factory=list)
     asked: int = 0
 
-    def get(self, kind: str, *, namespace: str = "", selector: str = "") -> list[dict[str, Any]]:
+    def get(
+        self, kind: str, *, namespace: str = "", selector: str = "", timeout: float = 20.0
+    ) -> list[dict[str, Any]]:
         if kind != "nodes" or not self.polls:
-            return super().get(kind, namespace=namespace, selector=selector)
+            return super().get(kind, namespace=namespace, selector=selector, timeout=timeout)
         self.asked += 1
         answer = self.polls.pop(0) if len(self.polls) > 1 else self.polls[0]
         if isinstance(answer, Exception):

@@ -144,7 +144,9 @@ def _remove(name: str) -> None:
     workspace = cluster.workspace
     with session.reporting(workspace) as reporter, interrupted, workspace.hold("down"):
         orchestrator.down(cluster, reporter)
-    kubeconfig.forget(session.user_kubeconfig(), name)
+    file = session.user_kubeconfig()
+    if kubeconfig.forget(file, name):
+        session.give_file(file)
     typer.echo(f"Cluster `{name}` is gone.", err=True)
 
 

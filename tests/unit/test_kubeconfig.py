@@ -84,7 +84,7 @@ def test_forgetting_takes_only_its_own_away(tmp_path: Path) -> None:
     file.write_text(THEIRS)
     kubeconfig.merge(file, exported("mine"))
     kubeconfig.merge(file, exported("other"))
-    kubeconfig.forget(file, "mine")
+    assert kubeconfig.forget(file, "mine")
     assert names(file, "users") == ["theirs", "harness-other"]
     assert yaml.safe_load(file.read_text())["current-context"] == "harness-other"
     kubeconfig.forget(file, "other")
@@ -93,10 +93,10 @@ def test_forgetting_takes_only_its_own_away(tmp_path: Path) -> None:
 
 def test_forgetting_what_was_never_merged_touches_nothing(tmp_path: Path) -> None:
     file = tmp_path / "config"
-    kubeconfig.forget(file, "mine")
+    assert not kubeconfig.forget(file, "mine")
     assert not file.exists()
     file.write_text(THEIRS)
-    kubeconfig.forget(file, "mine")
+    assert not kubeconfig.forget(file, "mine")
     assert file.read_text() == THEIRS
 
 
