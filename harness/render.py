@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness import assets, template
 from harness.errors import InvalidInputError, Problem
 from harness.flavors import FLAVORS
-from harness.spec import ClusterSecrets, InstanceSpec
+from harness.spec import ClusterSecrets, InstanceSpec, Role
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from harness.spec import ClusterPlan, MachinePlan
 
 PLACEHOLDER_SECRETS = ClusterSecrets(
@@ -92,13 +94,43 @@ def check(plan: ClusterPlan) -> None:
         raise InvalidInputError(problems)
 
 
+def fingerprinted(plan: ClusterPlan) -> ClusterPlan:
+    """Return the plan with each machine's fingerprint, by which its changes are noticed.
+
+    Raises:
+        InvalidInputError: If a template, or what it includes, is not there.
+    """
+    return replace(
+        plan,
+        machines=tuple(
+            replace(machine, fingerprint=_fingerprint(plan, machine)) for machine in plan.machines
+        ),
+    )
+
+
+def _fingerprint(plan: ClusterPlan, machine: MachinePlan) -> str:
+    """Hash what a machine is made of, but its name: all of a group that is alike is alike."""
+    told = asdict(replace(machine, name="", address="", index=0, fingerprint=""))
+    made_of = [told, asdict(plan.supply), asdict(plan.traits)]
+    files = _templates([machine])
+    if machine.role is Role.MANAGER:
+        made_of += [asdict(add_on) for add_on in plan.add_ons]
+        files += _manifests(plan)
+    return _hash(made_of, files)
+
+
 def content_hash(plan: ClusterPlan) -> str:
     """Hash what a cluster is made of: the plan and the text of every file it is rendered from.
 
     Rendered output is left out on purpose: it holds secrets, which differ each time.
     """
-    digest = hashlib.sha256(json.dumps(asdict(plan), default=_name, sort_keys=True).encode())
-    for file in _sources(plan):
+    files = [*template.sources(assets.vagrantfile()), *_templates(plan.machines), *_manifests(plan)]
+    return _hash(asdict(plan), files)
+
+
+def _hash(told: object, files: Sequence[Path]) -> str:
+    digest = hashlib.sha256(json.dumps(told, default=_name, sort_keys=True).encode())
+    for file in files:
         digest.update(b"\0" + file.name.encode() + b"\0" + file.read_bytes())
     return f"sha256:{digest.hexdigest()}"
 
@@ -108,14 +140,16 @@ def _name(path: Path) -> str:
     return path.name
 
 
-def _sources(plan: ClusterPlan) -> list[Path]:
-    parts = [part for one in plan.machines for part in (one.part, *one.parts)]
-    templates = {(part.template, part.template_language or "") for part in parts if part.template}
-    roots = [(assets.vagrantfile(), ""), *sorted(templates)]
-    manifests = [Path(add_on.path) for add_on in plan.add_ons if add_on.path.startswith("/")]
-    files = [
+def _templates(machines: Sequence[MachinePlan]) -> list[Path]:
+    """Return every file that these machines' scripts are rendered from."""
+    parts = [part for one in machines for part in (one.part, *one.parts)]
+    roots = {(part.template, part.template_language or "") for part in parts if part.template}
+    return [
         file
-        for root, language in roots
+        for root, language in sorted(roots)
         for file in template.sources(root, template.in_language(language))
     ]
-    return files + manifests
+
+
+def _manifests(plan: ClusterPlan) -> list[Path]:
+    return [Path(add_on.path) for add_on in plan.add_ons if add_on.path.startswith("/")]

@@ -188,6 +188,9 @@ class MachinePlan:
         template: Absolute path of the Kubernetes flavor's init script template.
         spec: Its properties in InfraKit's spelling, for `SPEC` in templates.
         parts: The flavors of a combo, in order; else none.
+        sized: Whether its group was given a Size, and not LogicalIDs.
+        fingerprint: Of its properties and of all that its script is made from; empty before
+            `render.fingerprinted`.
     """
 
     name: str
@@ -202,6 +205,8 @@ class MachinePlan:
     template: Path
     spec: Mapping[str, Any] = field(hash=False, repr=False)
     parts: tuple[FlavorPart, ...] = ()
+    sized: bool = False
+    fingerprint: str = ""
 
     @property
     def part(self) -> FlavorPart:

@@ -67,7 +67,7 @@ def resolve(files: Sequence[str | Path], provider: str) -> Resolved:
         asked, provider=name, supply=supply, traits=machine_traits, default_box=default_box
     )
     render.check(decided)
-    return Resolved(decided, reason)
+    return Resolved(render.fingerprinted(decided), reason)
 
 
 def _read(name: str) -> Source:

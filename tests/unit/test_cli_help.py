@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from tests.unit.conftest import Ran
 
-PARTS = {"bundle": ("build", "verify", "info"), "box": ("build", "ls")}
+PARTS = {"bundle": ("build", "verify", "info"), "box": ("build", "ls"), "group": ("commit",)}
 COMMANDS: list[tuple[str, ...]] = [
     *((command,) for commands in TOPICS.values() for command in commands),
     *((command, part) for command, parts in PARTS.items() for part in parts),
@@ -30,7 +30,7 @@ def test_help_reads_as_agreed(
 
 
 @pytest.mark.parametrize(
-    "words", [words for words in COMMANDS if words not in {("bundle",), ("box",)}]
+    "words", [words for words in COMMANDS if words not in {(name,) for name in PARTS}]
 )
 def test_every_command_shows_an_example(words: tuple[str, ...], run: Callable[..., Ran]) -> None:
     assert f"Example:\n    harness {' '.join(words)}" in run(*words, "--help").out
