@@ -188,6 +188,17 @@ def between(groups: Sequence[GroupSpec]) -> Iterator[Problem]:
         yield from _join_address(managers[0], groups)
 
 
+def warnings(groups: Sequence[GroupSpec]) -> Iterator[Problem]:
+    """Tell what is allowed and will hardly be meant."""
+    manager = manager_group(groups)
+    if not any(add_on.type == "network" for add_on in manager.flavor.add_ons):
+        yield manager.flavor_problem(
+            "KubeAddOns",
+            "No Network addon configured. Your cluster will not be Ready status until apply "
+            "network addon.",
+        )
+
+
 def _same_ids(groups: Sequence[GroupSpec]) -> Iterator[Problem]:
     first: dict[str, GroupSpec] = {}
     for group in groups:

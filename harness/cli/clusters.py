@@ -52,10 +52,12 @@ def up(
     paths = options.group_files(files)
     resolved = parts.resolve(paths, provider)
     if dry_run:
+        offline.warn(resolved)
         offline.print_plan(resolved.plan, output)
         typer.echo("Nothing was created.", err=True)
         return
     privilege.ensure(resolved.plan.provider)
+    offline.warn(resolved)
     if provider is ProviderChoice.AUTO:
         typer.echo(f"Provider {resolved.plan.provider}: {resolved.reason}.", err=True)
     cluster = parts.planned(paths, provider)

@@ -31,7 +31,7 @@ def validate(
     """
     paths = options.group_files(files)
     try:
-        parts.resolve(paths, provider)
+        warn(parts.resolve(paths, provider))
     except InvalidInputError as error:
         if output is Output.TABLE:
             raise
@@ -53,7 +53,14 @@ def plan(
 ) -> None:
     """Show which machines a cluster would have."""
     resolved = parts.resolve(options.group_files(files), provider)
+    warn(resolved)
     print_plan(resolved.plan, output)
+
+
+def warn(resolved: parts.Resolved) -> None:
+    """Print what is allowed and will hardly be meant."""
+    for problem in resolved.warnings:
+        typer.echo(f"warning: {problem}", err=True)
 
 
 def print_plan(resolved: ClusterPlan, output: Output) -> None:

@@ -6,7 +6,7 @@ import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness import doctor, groups, plan, render, sources, web
+from harness import doctor, groups, plan, render, sources, topology, web
 from harness.cli import standard_input
 from harness.errors import HostError, UsageError
 from harness.host_network import HostNetwork
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from harness.errors import Problem
     from harness.interfaces import Network, Transport
     from harness.sources import Source
     from harness.spec import ClusterPlan, ClusterSecrets
@@ -44,10 +45,12 @@ class Resolved:
     Attributes:
         plan: The decided cluster.
         reason: Why this provider, in one sentence.
+        warnings: What is allowed and will hardly be meant.
     """
 
     plan: ClusterPlan
     reason: str
+    warnings: tuple[Problem, ...]
 
 
 def resolve(files: Sequence[str | Path], provider: str) -> Resolved:
@@ -67,7 +70,7 @@ def resolve(files: Sequence[str | Path], provider: str) -> Resolved:
         asked, provider=name, supply=supply, traits=machine_traits, default_box=default_box
     )
     render.check(decided)
-    return Resolved(render.fingerprinted(decided), reason)
+    return Resolved(render.fingerprinted(decided), reason, tuple(topology.warnings(asked)))
 
 
 def _read(name: str) -> Source:

@@ -15,7 +15,10 @@ from tests.samples import BUNDLE, CONTAINER, PACKAGES, SECRETS, WALKTHROUGH, clu
 from tests.unit.test_groups import flavor, group, load
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    from tests.unit.conftest import Ran
 
 
 def resolve(folder: Path, document: object) -> ClusterPlan:
@@ -167,3 +170,20 @@ def test_w10_the_control_plane_is_told_its_address_port_pods_and_name() -> None:
     assert init["nodeRegistration"]["name"] == "ip-192.168.2.200"
     assert "192.168.2.200" in cluster["apiServer"]["certSANs"]
     assert cluster["networking"]["podSubnet"] == "10.244.0.0/16"
+
+
+@pytest.mark.parametrize("command", [("validate",), ("plan",), ("up", "--dry-run")])
+@pytest.mark.parametrize("is_missing", [True, False])
+def test_a_missing_network_add_on_is_a_warning_in_upstreams_words(
+    command: tuple[str, ...], run: Callable[..., Ran], tmp_path: Path, *, is_missing: bool
+) -> None:
+    add_ons = [] if is_missing else [{"Name": "lab", "Type": "network"}]
+    file = tmp_path / "groups.json"
+    file.write_text(json.dumps(group(flavor(KubeAddOns=add_ons))))
+    ran = run(*command, str(file), "--provider", "lxc")
+    assert ran.code == 0
+    warning = (
+        f"warning: {file}: $.Properties.Flavor.Properties.KubeAddOns: No Network addon configured. "
+        "Your cluster will not be Ready status until apply network addon."
+    )
+    assert (warning in ran.err) == is_missing
