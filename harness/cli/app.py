@@ -30,6 +30,7 @@ READER_LEFT = 141
 TOPICS = {
     "clusters": ("up", "down", "status", "nodes"),
     "offline": ("validate", "plan", "render"),
+    "templates": ("template",),
     "groups": ("group",),
     "access": ("ssh", "exec", "kubectl", "kubeconfig", "logs"),
     "supplies": ("bundle", "box"),

@@ -58,8 +58,18 @@ def render_address(
     context: Mapping[str, object],
     options: Options | None = None,
     world: World | None = None,
+    *,
+    variables: Mapping[str, object] | None = None,
 ) -> str:
     """Render the template at an address, which may be on another host or a text.
+
+    Args:
+        address: Where it is.
+        folder: That file includes may not leave, and where a text of its own stands.
+        context: As for `render`.
+        options: As for `render`.
+        world: As for `render`.
+        variables: What `var` gives before anything sets it.
 
     Raises:
         InvalidInputError: With the place of what is wrong.
@@ -68,7 +78,9 @@ def render_address(
     language = _language(address, session.options)
     try:
         text = session.text(address, {})
-        rendered = session.render(address, language, Scope({}, dict(context)), text)
+        rendered = session.render(
+            address, language, Scope(dict(variables or {}), dict(context)), text
+        )
     except FaultError as fault:
         raise fault.invalid(address.shown) from fault
     except EXPRESSION_ERRORS as error:

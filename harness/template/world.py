@@ -53,7 +53,7 @@ class Files:
             return limited(stream.read(MAX_BYTES + 1))
 
 
-def limited(data: bytes) -> bytes:
+def limited(data: bytes | bytearray) -> bytes:
     """Return data that is not too large.
 
     Raises:
@@ -61,7 +61,7 @@ def limited(data: bytes) -> bytes:
     """
     if len(data) > MAX_BYTES:
         raise ValueError(f"it is larger than {MAX_BYTES // 1024 // 1024} MiB")
-    return data
+    return bytes(data)
 
 
 def _say_nothing(text: str) -> None:

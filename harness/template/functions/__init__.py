@@ -6,7 +6,10 @@ import importlib
 
 from harness.template.functions.table import TABLE, Call, Function
 
-SECTIONS = ("own", "encodings")
+SECTIONS = (
+    "own", "encodings", "strings", "numbers", "lists", "dicts", "kinds", "places", "dates",
+    "secrets", "versions",
+)  # fmt: skip
 """The modules beside this one, in the order of the list."""
 
 for _section in SECTIONS:

@@ -8,7 +8,7 @@ from urllib.parse import quote_plus
 
 from harness.template.functions.table import kind_of
 from harness.template.go.formats import sprintf
-from harness.template.go.values import equal, less, printed, truth
+from harness.template.values import equal, less, printed, truth
 
 _JS = {
     "\\": "\\\\", "'": "\\'", '"': '\\"', "<": "\\u003C", ">": "\\u003E", "&": "\\u0026",

@@ -23,8 +23,8 @@ from harness.template.go.nodes import (
     Variable,
 )
 from harness.template.go.tokens import site
-from harness.template.go.values import truth
 from harness.template.session import DeferredError, MissingKey
+from harness.template.values import truth
 
 if TYPE_CHECKING:
     from harness.template.faults import Site

@@ -19,8 +19,8 @@ from harness.template.go.nodes import (
     Text,
 )
 from harness.template.go.tokens import Kind, Lexer
-from harness.template.go.values import ordered, printed, truth
 from harness.template.session import DeferredError, MissingKey
+from harness.template.values import ordered, printed, truth
 from harness.template.world import MAX_OUTPUT
 
 if TYPE_CHECKING:

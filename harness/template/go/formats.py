@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from harness.template.functions.table import kind_of, modest
-from harness.template.go.values import printed
+from harness.template.values import printed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
