@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from concurrent.futures import ThreadPoolExecutor
+from concurrent import futures
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from harness.interfaces import ClusterAPI, Network, Provider, Transport
     from harness.spec import ClusterPlan, ClusterSecrets, MachinePlan
     from harness.wait import Deadline
+
+TICK_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +76,14 @@ class Site:
             work(machine)
             self.report(MachineProgress(machine.name, phase, "", done=True))
 
-        with ThreadPoolExecutor(max_workers=len(chosen) + 1) as pool:
-            futures = [pool.submit(beside), *(pool.submit(one, machine) for machine in chosen)]
+        with futures.ThreadPoolExecutor(max_workers=len(chosen) + 1) as pool:
             try:
+                begun = [pool.submit(beside), *(pool.submit(one, machine) for machine in chosen)]
+                # A signal that comes just before a thread begins to wait does not wake it.
+                while futures.wait(begun, timeout=TICK_SECONDS).not_done:
+                    pass
                 # One failure that several threads met is told once.
-                raised = dict.fromkeys(future.exception() for future in futures)
+                raised = dict.fromkeys(future.exception() for future in begun)
             except BaseException:
                 process.stop_all()  # the pool waits for its threads, and they for machines
                 raise

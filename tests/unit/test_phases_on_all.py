@@ -12,7 +12,6 @@ import pytest
 
 from harness import process
 from harness.errors import CommandError, InterruptedRunError, ProviderError
-from harness.phases import base
 from tests.fake_site import FakeSite
 from tests.fakes import RecordingReporter
 
@@ -82,7 +81,7 @@ def test_an_interruption_while_the_work_is_handed_out_stops_what_has_begun(
     def work(_machine: MachinePlan) -> None:
         assert process.STOPPING.wait(timeout=30)
 
-    monkeypatch.setattr(base, "ThreadPoolExecutor", InterruptedPool)
+    monkeypatch.setattr("concurrent.futures.ThreadPoolExecutor", InterruptedPool)
     with pytest.raises(KeyboardInterrupt):
         fake.site().on_all(fake.plan.machines, "x", work)
     assert process.STOPPING.is_set()
@@ -90,13 +89,13 @@ def test_an_interruption_while_the_work_is_handed_out_stops_what_has_begun(
 
 def test_an_interruption_stops_the_work_on_every_machine(fake: FakeSite) -> None:
     all_there = threading.Barrier(len(fake.plan.names))
-    stopped = []
+    stopped = threading.Semaphore(0)
 
     def work(machine: MachinePlan) -> None:
         if all_there.wait(timeout=30) == 0:
             os.kill(os.getpid(), signal.SIGINT)
         assert process.STOPPING.wait(timeout=30)
-        stopped.append(machine.name)
+        stopped.release()
         raise InterruptedRunError(machine.name)
 
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -105,4 +104,4 @@ def test_an_interruption_stops_the_work_on_every_machine(fake: FakeSite) -> None
             fake.site().on_all(fake.plan.machines, "x", work)
     finally:
         signal.signal(signal.SIGINT, before)
-    assert sorted(stopped) == sorted(fake.plan.names)
+    assert all(stopped.acquire(timeout=30) for _ in fake.plan.names)
