@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -261,3 +262,12 @@ def test_the_hosts_own_network_is_neither_made_nor_removed() -> None:
     host.remove()
     assert host.leftovers() == []
     assert host.enter(("echo", "a b")) == ["echo", "a b"]
+
+
+def test_the_hosts_own_network_connects_as_every_program_does() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        with HostNetwork().connect("127.0.0.1", port, timeout=10) as guest:
+            assert guest.getpeername() == ("127.0.0.1", port)
+    with pytest.raises(ConnectionRefusedError):
+        HostNetwork().connect("127.0.0.1", port, timeout=10)
