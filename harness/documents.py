@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import yaml
@@ -40,8 +41,8 @@ class Object(dict[str, Any]):
     def of(cls, pairs: list[tuple[str, Any]]) -> Object:
         """Return the object of these members; the last of a key wins, as in JSON."""
         made = cls(pairs)
-        keys = [key for key, _ in pairs]
-        made.repeated = tuple(key for key in made if keys.count(key) > 1)
+        times = Counter(key for key, _ in pairs)
+        made.repeated = tuple(key for key, count in times.items() if count > 1)
         return made
 
 

@@ -123,7 +123,7 @@ def test_an_url_is_read_by_its_content_type_or_else_its_ending(site: str, path: 
 
 def test_an_url_that_cannot_be_had_is_a_problem(site: str) -> None:
     assert problem(f"{site}/gone") == "$: cannot be fetched: HTTP Error 404: Not Found"
-    assert "longer than 1048576 bytes" in problem(f"{site}/long")
+    assert f"longer than {sources.MAX_BYTES} bytes" in problem(f"{site}/long")
     assert "cannot be fetched" in problem("http://127.0.0.1:1/a.json")
     assert "cannot be fetched" in problem("http://[/a.json")
 
