@@ -202,9 +202,12 @@ def mentions(text: str, name: str) -> list[Mention]:
         FaultError: If it cannot be parsed.
     """
     try:
-        tree = _Environment(None).parse(text, name, name)
+        return _mentioned(_Environment(None).parse(text, name, name))
     except _COMPILE_ERRORS as error:
         raise _fault(error, name) from error
+
+
+def _mentioned(tree: nodes.Template) -> list[Mention]:
     found: list[Mention] = []
     for node in tree.find_all((nodes.Include, nodes.Extends, nodes.Import, nodes.FromImport)):
         if not getattr(node, "ignore_missing", False):

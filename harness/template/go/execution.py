@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from harness.template.session import Frame, Session
 
-_MAX_STEPS = 2_000_000
+_MAX_STEPS = 500_000
 _MAX_TEMPLATES = 40
 _PAIR = 2
 
