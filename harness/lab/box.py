@@ -109,12 +109,12 @@ def build(bundle: Bundle, *, on_event: OnEvent) -> Box:
         return found
     verify(bundle)
     name = box_name(bundle)
-    system = {"release": str(debian.release()), "files": _files_digest()}
+    system = {"release": str(debian.release()), "files": _system_digest()}
     parts = {"bundle": bundle.digest}
     # The box is gone from Vagrant's folder, whatever the stamp of the last step says.
     (steps.cache_dir() / "box" / "add.json").unlink(missing_ok=True)
     work = [
-        steps.Step("system", _system, {**system, "packages": PACKAGES}),
+        steps.Step("system", _system, system),
         steps.Step("images", lambda work: _images(work, bundle), parts),
         steps.Step("pack", lambda work: _pack(work, bundle), parts, needs=("system", "images")),
         steps.Step("add", lambda work: _add(name, work), {"name": name}, needs=("pack",)),
@@ -149,11 +149,12 @@ def _directory(name: str) -> Path:
 
 
 def _digest(bundle: Bundle) -> str:
-    return hashlib.sha256(f"{bundle.digest} {_files_digest()}".encode()).hexdigest()
+    return hashlib.sha256(f"{bundle.digest} {_system_digest()}".encode()).hexdigest()
 
 
-def _files_digest() -> str:
-    digest = hashlib.sha256()
+def _system_digest() -> str:
+    """Identify what makes the system, beside the release that it is made from."""
+    digest = hashlib.sha256(repr((PACKAGES, MASKED)).encode())
     for path in sorted(path for path in FILES.rglob("*") if path.is_file()):
         digest.update(f"{path.relative_to(FILES)}\0{path.read_text()}\0".encode())
     return digest.hexdigest()

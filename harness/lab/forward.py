@@ -43,7 +43,8 @@ def ensure(network: LabNetwork, record: Path, log: Path, address: str, port: int
     known = json.loads(record.read_text()) if record.is_file() else {}
     if known and known["pid"] in network.processes():
         return int(known["port"])
-    chosen = int(known.get("port") or _free_port())
+    # The same port again where it is still free: kubeconfigs that were handed out name it.
+    chosen = _free_port(int(known.get("port", 0)))
     words = [str(chosen), str(NAMESPACES / network.name), address, str(port)]
     pid = process.detach([sys.executable, "-m", __name__, *words], log=log)
     wait.until(
@@ -56,9 +57,14 @@ def ensure(network: LabNetwork, record: Path, log: Path, address: str, port: int
     return chosen
 
 
-def _free_port() -> int:
+def _free_port(wanted: int) -> int:
+    """Return `wanted` if nobody has it, else any port that is free."""
     with socket.socket() as one:
-        one.bind((HOST, 0))
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            one.bind((HOST, wanted))
+        except OSError:
+            one.bind((HOST, 0))
         return int(one.getsockname()[1])
 
 

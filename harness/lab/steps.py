@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 CACHED = "cached"
 LOCK_SECONDS = 3600.0
+TICK_SECONDS = 0.5
 
 OnEvent = Callable[[Event], None]
 Inputs = Mapping[str, str | int | Sequence[str]]
@@ -196,7 +197,9 @@ class _Run:
                 for step in steps:
                     needs = {name: futures[name] for name in step.needs}
                     futures[step.name] = pool.submit(self._after, step, needs)
-                wait(futures.values())
+                # In ticks: a signal that comes just before a wait begins is seen after it.
+                while wait(futures.values(), timeout=TICK_SECONDS).not_done:
+                    pass
             except BaseException:
                 process.stop_all()  # the pool waits for its threads, and they for programs
                 raise

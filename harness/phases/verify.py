@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness import wait
-from harness.errors import CommandError, HarnessError, NotReadyError
+from harness.errors import CommandError, HarnessError, NotReadyError, TransportError
 from harness.events import MachineProgress, Notice
 from harness.phases.base import Phase
 
@@ -144,10 +144,11 @@ def _not_running(
     api: ClusterAPI, probes: list[Probe], run: str, addresses: dict[str, str]
 ) -> str | None:
     """Fill `addresses` (pod → IP); say which pod does not run yet."""
-    pods = {
-        pod["metadata"]["name"]: pod["status"]
-        for pod in api.get("pods", namespace=NAMESPACE, selector=f"{LABEL}={run}")
-    }
+    try:
+        items = api.get("pods", namespace=NAMESPACE, selector=f"{LABEL}={run}")
+    except (CommandError, TransportError) as error:
+        return error.message
+    pods = {pod["metadata"]["name"]: pod["status"] for pod in items}
     for probe in probes:
         status = pods.get(probe.pod, {})
         if status.get("phase") != "Running" or "podIP" not in status:
@@ -181,7 +182,10 @@ def _not_fetched(api: ClusterAPI, probe: Probe, target: Probe, address: str) -> 
     # `timeout`, because the -T of Debian's busybox wget ends in a segmentation fault.
     fetch = ["timeout", str(FETCH_SECONDS), "busybox", "wget", "-q", "-O", "-", url]
     argv = ["exec", "--namespace", NAMESPACE, probe.pod, "--", *fetch]
-    result = api.kubectl(argv, timeout=KUBECTL_SECONDS)
+    try:
+        result = api.kubectl(argv, timeout=KUBECTL_SECONDS)
+    except TransportError as error:
+        return error.message
     if result.exit_status != 0:
         return f"{url}: {(result.stderr or result.stdout).strip()[-200:]}"
     if result.stdout.strip() != target.nonce:

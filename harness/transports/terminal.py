@@ -40,7 +40,17 @@ def attach(channel: paramiko.Channel) -> int:
     Returns:
         The exit status, or 255 if none came.
     """
-    stdin = sys.stdin.fileno()
+    try:
+        return _copy(channel, sys.stdin.fileno())
+    except _TerminalGoneError:
+        return LOST
+
+
+class _TerminalGoneError(Exception):
+    """Whoever sat at the terminal closed it."""
+
+
+def _copy(channel: paramiko.Channel, stdin: int) -> int:
     is_terminal = os.isatty(stdin)
     with _raw_mode(stdin), _window_changes(channel):
         unsent = b""
@@ -51,10 +61,11 @@ def attach(channel: paramiko.Channel) -> int:
             tick = SEND_TICK_SECONDS if unsent else TICK_SECONDS
             ready, _, _ = select.select(watched, [], [], tick)
             if stdin in ready:
-                unsent = os.read(stdin, CHUNK_BYTES)
+                unsent = _typed(stdin)
                 typing = bool(unsent)
                 if not typing and is_terminal:
-                    return LOST  # in raw mode no key means an end: the terminal is gone
+                    # In raw mode no key means an end.
+                    raise _TerminalGoneError
                 if not typing:
                     channel.shutdown_write()
             _show(channel)
@@ -70,6 +81,14 @@ def _send(channel: paramiko.Channel, unsent: bytes) -> bytes:
     return unsent
 
 
+def _typed(stdin: int) -> bytes:
+    """Read what was typed; a terminal that just went says EIO, one that went before nothing."""
+    try:
+        return os.read(stdin, CHUNK_BYTES)
+    except OSError as error:
+        raise _TerminalGoneError from error
+
+
 def _show(channel: paramiko.Channel) -> None:
     while channel.recv_ready():
         _write_all(sys.stdout.fileno(), channel.recv(CHUNK_BYTES))
@@ -78,8 +97,13 @@ def _show(channel: paramiko.Channel) -> None:
 
 
 def _write_all(fd: int, data: bytes) -> None:
-    while data:
-        data = data[os.write(fd, data) :]
+    try:
+        while data:
+            data = data[os.write(fd, data) :]
+    except BrokenPipeError:
+        raise  # a reader that left, as in `harness exec … | head`
+    except OSError as error:
+        raise _TerminalGoneError from error
 
 
 @contextlib.contextmanager

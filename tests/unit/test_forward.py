@@ -241,7 +241,7 @@ def test_a_forward_listens_here_before_it_moves_into_the_namespace(
         assert listener.getsockname() == (forward.HOST, port)
         seen.append(f"serves {address}:{target}")
 
-    port = forward._free_port()
+    port = forward._free_port(0)
     monkeypatch.setattr(forward, "join", join)
     monkeypatch.setattr(forward, "serve", serve)
     forward.main(port, tmp_path, "192.168.2.200", 6443)
