@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -78,20 +79,41 @@ def init_script(plan: ClusterPlan, machine: MachinePlan, secrets: ClusterSecrets
     return instance(plan, machine, secrets).init
 
 
-def check(plan: ClusterPlan) -> None:
+def check(plan: ClusterPlan) -> tuple[Problem, ...]:
     """Render every machine's script with placeholders for secrets and throw it away.
+
+    Returns:
+        Warnings: what is allowed and will hardly be meant, each once.
 
     Raises:
         InvalidInputError: With every problem of every template, each once.
     """
     problems: dict[Problem, None] = {}
+    warnings: dict[Problem, None] = {}
     for machine in plan.machines:
         try:
-            init_script(plan, machine, PLACEHOLDER_SECRETS)
+            script = init_script(plan, machine, PLACEHOLDER_SECRETS)
         except InvalidInputError as error:
             problems.update(dict.fromkeys(error.problems))
+        else:
+            warnings.update(dict.fromkeys(_exposures(machine, script)))
     if problems:
         raise InvalidInputError(problems)
+    return tuple(warnings)
+
+
+def _exposures(machine: MachinePlan, script: str) -> list[Problem]:
+    """Return where a script puts the token on a command line; upstream's listings all do."""
+    option = re.compile(rf"--token[ =]+['\"]?{re.escape(PLACEHOLDER_SECRETS.token)}")
+    message = (
+        "the token stands on a command line, where every process on the machine can read it; "
+        "kubeadm's --config keeps it in a file"
+    )
+    return [
+        Problem(str(machine.template), f"line {number} of what it renders", message)
+        for number, line in enumerate(script.splitlines(), start=1)
+        if option.search(line)
+    ]
 
 
 def fingerprinted(plan: ClusterPlan) -> ClusterPlan:

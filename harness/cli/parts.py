@@ -69,8 +69,8 @@ def resolve(files: Sequence[str | Path], provider: str) -> Resolved:
     decided = plan.resolve(
         asked, provider=name, supply=supply, traits=machine_traits, default_box=default_box
     )
-    render.check(decided)
-    return Resolved(render.fingerprinted(decided), reason, tuple(topology.warnings(asked)))
+    warnings = (*topology.warnings(asked), *render.check(decided))
+    return Resolved(render.fingerprinted(decided), reason, warnings)
 
 
 def _read(name: str) -> Source:

@@ -90,6 +90,17 @@ def test_upstreams_listing_renders_as_it_stands(
     assert render.init_script(plan, plan.manager, SECRETS) == RENDERED
 
 
+def test_a_token_on_a_command_line_runs_with_a_warning(tmp_path: Path) -> None:
+    (warning,) = render.check(walkthrough(tmp_path, "go"))
+    assert warning.file == str(tmp_path / "manager-init.sh")
+    assert warning.path == "line 17 of what it renders"
+    assert warning.message.startswith("the token stands on a command line")
+
+
+def test_our_own_templates_put_no_token_on_a_command_line() -> None:
+    assert render.check(cluster_plan()) == ()
+
+
 def test_without_a_word_of_it_a_template_is_jinja2(tmp_path: Path) -> None:
     plan = walkthrough(tmp_path, None)
     with pytest.raises(InvalidInputError, match="line 7"):
