@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 # A template of twenty nested loops is more than Python can compile: that is a SyntaxError.
 _COMPILE_ERRORS = (TemplateError, SyntaxError, AssertionError, *EXPRESSION_ERRORS)
-_LARGEST_POWER = 4096
+_LARGEST_POWER = 4096  # in bits
 
 
 class _Environment(ImmutableSandboxedEnvironment):
@@ -74,18 +74,14 @@ class _Environment(ImmutableSandboxedEnvironment):
         return str(address)
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:  # noqa: ANN401 - Jinja's
-        if operator == "**":
-            modest(_magnitude(left) * _magnitude(right), _LARGEST_POWER)
+        if operator == "**" and isinstance(left, int) and isinstance(right, int):
+            modest(left.bit_length() * abs(right), _LARGEST_POWER)
         for one, other in ((left, right), (right, left)):
             if operator == "*" and isinstance(one, str | list | tuple) and isinstance(other, int):
                 modest_text(len(one) * other)
         if operator == "%" and isinstance(left, str):
             raise SecurityError("`%` is not for text; the filter `format` is")
         return super().call_binop(context, operator, left, right)
-
-
-def _magnitude(value: object) -> int:
-    return value.bit_length() if isinstance(value, int) else abs(int(str(value).partition(".")[0]))
 
 
 class _Loader(BaseLoader):
