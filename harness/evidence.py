@@ -156,7 +156,8 @@ def _on_host(cluster: Cluster) -> dict[str, Callable[[], str]]:
         "Vagrantfile": (workspace.vagrant_dir / "Vagrantfile").read_text,
     }
     for machine in plan.machines:
-        script = partial(render.init_script, plan, machine, render.PLACEHOLDER_SECRETS)
+        placeholders = render.PLACEHOLDER_SECRETS
+        script = partial(render.init_script, plan, machine, placeholders, cluster.world)
         items[f"{machine.name}/init.sh"] = script
     for log in sorted(workspace.logs_dir.glob("*")):
         items[f"logs/{log.name}"] = partial(_end, log)

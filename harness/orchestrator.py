@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from harness.nodes import NodeRow
     from harness.phases.base import Phase
     from harness.spec import ClusterPlan, ClusterSecrets
+    from harness.template import World
     from harness.workspace import Workspace
 
 DESTROY_SECONDS = 120.0
@@ -47,6 +48,7 @@ class Cluster:
         check_host: Raises HostError if this host cannot do it.
         api_url: Returns where this host's ordinary shell reaches the API server.
         close: Closes every connection.
+        world: What templates may reach; None means files alone.
     """
 
     plan: ClusterPlan
@@ -60,6 +62,7 @@ class Cluster:
     check_host: Callable[[], None]
     api_url: Callable[[], str]
     close: Callable[[], None]
+    world: World | None = None
 
     def admin_conf(self) -> str:
         """Return the administrator's configuration, as kubeadm wrote it on the manager."""
@@ -144,13 +147,13 @@ def up(
         HarnessError, ExceptionGroup: What the first failing phase raised; machines are kept.
     """
     began = time.monotonic()
-    workspace, plan = cluster.workspace, cluster.plan
+    workspace, plan, world = cluster.workspace, cluster.plan, cluster.world
     content_hash = render.content_hash(plan)
     if rows := _settled(cluster, content_hash):
         return Outcome(changed=False, nodes=rows, seconds=time.monotonic() - began)
     _refuse_another_plan(workspace.load_plan(), plan)
     secrets = workspace.secrets()
-    scripts = {one.name: render.init_script(plan, one, secrets) for one in plan.machines}
+    scripts = {one.name: render.init_script(plan, one, secrets, world) for one in plan.machines}
     # Before any machine is made, so that none can be orphaned.
     workspace.save_plan(plan, vagrantfile=cluster.vagrantfile(secrets), content_hash=content_hash)
     site = Site(
@@ -225,8 +228,7 @@ def down(cluster: Cluster, reporter: Reporter) -> None:
         ProviderError, HostError: Naming what is still there.
     """
     cluster.close()
-    report = reporter.report
-    began = time.monotonic()
+    report, began = reporter.report, time.monotonic()
     report(PhaseStarted("down", cluster.plan.names))
     try:
         _destroy(cluster, report)
@@ -239,10 +241,8 @@ def down(cluster: Cluster, reporter: Reporter) -> None:
 
 
 def _destroy(cluster: Cluster, report: Callable[[Event], None]) -> None:
-    if (
-        not cluster.network.leftovers()
-        and not (cluster.workspace.vagrant_dir / ".vagrant").exists()
-    ):
+    begun = cluster.workspace.vagrant_dir / ".vagrant"
+    if not cluster.network.leftovers() and not begun.exists():
         return
     cluster.network.create()  # Vagrant runs inside it
     try:

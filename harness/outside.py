@@ -9,6 +9,7 @@ import base64
 import http.client
 import os
 import socket
+import sys
 import time
 from datetime import datetime
 from http import HTTPStatus
@@ -20,7 +21,7 @@ from harness.template.addresses import Address
 from harness.template.world import MAX_BYTES, Files, World, limited
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
 FETCH_SECONDS = 20.0
 _MAX_REDIRECTS = 5
@@ -34,18 +35,18 @@ _REDIRECTS = {
 }
 
 
-def world(say: Callable[[str], None]) -> World:
-    """Return the real world.
-
-    Args:
-        say: Where `echo` goes.
-    """
+def world() -> World:
+    """Return the real world, where `echo` goes to standard error."""
     return World(
         fetcher=Outside(),
         now=lambda: datetime.now().astimezone(),
         environment=os.environ,
-        say=say,
+        say=_say,
     )
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
 
 
 class Outside(Files):

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 
 from harness import assets, template
 from harness.errors import InvalidInputError, Problem
-from harness.flavors import FLAVORS
+from harness.flavors import FLAVORS, flavors
 from harness.spec import ClusterSecrets, InstanceSpec, Role
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from harness.spec import ClusterPlan, MachinePlan
+    from harness.template import World
 
 PLACEHOLDER_SECRETS = ClusterSecrets(
     token="placeh.olderplaceholder",  # noqa: S106 - rendered in place of a token, never used
@@ -60,26 +61,36 @@ def vagrantfile(plan: ClusterPlan, settings: VagrantSettings) -> str:
     return template.render(assets.vagrantfile(), context)
 
 
-def instance(plan: ClusterPlan, machine: MachinePlan, secrets: ClusterSecrets) -> InstanceSpec:
+def instance(
+    plan: ClusterPlan, machine: MachinePlan, secrets: ClusterSecrets, world: World | None = None
+) -> InstanceSpec:
     """Return what the machine's flavor makes of it.
+
+    Args:
+        plan: The machine's cluster.
+        machine: The machine.
+        secrets: The cluster's, or placeholders.
+        world: What its templates may reach; None means files alone.
 
     Raises:
         InvalidInputError: With the place in the template that cannot be rendered.
     """
-    flavor = FLAVORS[machine.flavor]
+    flavor = (flavors(world) if world else FLAVORS)[machine.flavor]
     return flavor.prepare(machine.part, InstanceSpec(), plan=plan, machine=machine, secrets=secrets)
 
 
-def init_script(plan: ClusterPlan, machine: MachinePlan, secrets: ClusterSecrets) -> str:
+def init_script(
+    plan: ClusterPlan, machine: MachinePlan, secrets: ClusterSecrets, world: World | None = None
+) -> str:
     """Render a machine's init script; it holds the token, so keep it 0600.
 
     Raises:
         InvalidInputError: With the place in the template that cannot be rendered.
     """
-    return instance(plan, machine, secrets).init
+    return instance(plan, machine, secrets, world).init
 
 
-def check(plan: ClusterPlan) -> tuple[Problem, ...]:
+def check(plan: ClusterPlan, world: World | None = None) -> tuple[Problem, ...]:
     """Render every machine's script with placeholders for secrets and throw it away.
 
     Returns:
@@ -92,7 +103,7 @@ def check(plan: ClusterPlan) -> tuple[Problem, ...]:
     warnings: dict[Problem, None] = {}
     for machine in plan.machines:
         try:
-            script = init_script(plan, machine, PLACEHOLDER_SECRETS)
+            script = init_script(plan, machine, PLACEHOLDER_SECRETS, world)
         except InvalidInputError as error:
             problems.update(dict.fromkeys(error.problems))
         else:

@@ -106,7 +106,8 @@ def render_(
     cluster = parts.planned(options.group_files(files), provider)
     texts = {"Vagrantfile": cluster.vagrantfile(render.PLACEHOLDER_SECRETS)}
     for machine in cluster.plan.machines:
-        made = render.instance(cluster.plan, machine, render.PLACEHOLDER_SECRETS)
+        placeholders = render.PLACEHOLDER_SECRETS
+        made = render.instance(cluster.plan, machine, placeholders, cluster.world)
         texts[f"{machine.name}-init.sh"] = made.init
         if made.tags or made.attachments:
             labels = {"tags": made.tags, "attachments": made.attachments}

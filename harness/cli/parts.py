@@ -6,7 +6,7 @@ import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness import doctor, groups, plan, render, sources, topology, web
+from harness import doctor, groups, outside, plan, render, sources, topology, web
 from harness.cli import standard_input
 from harness.errors import HostError, UsageError
 from harness.host_network import HostNetwork
@@ -69,7 +69,7 @@ def resolve(files: Sequence[str | Path], provider: str) -> Resolved:
     decided = plan.resolve(
         asked, provider=name, supply=supply, traits=machine_traits, default_box=default_box
     )
-    warnings = (*topology.warnings(asked), *render.check(decided))
+    warnings = (*topology.warnings(asked), *render.check(decided, outside.world()))
     return Resolved(render.fingerprinted(decided), reason, warnings)
 
 
@@ -135,6 +135,7 @@ def _cluster(decided: ClusterPlan) -> Cluster:
         check_host=lambda: doctor.require(decided.provider),
         api_url=lambda: _api_url(decided, workspace, network),
         close=connections.close,
+        world=outside.world(),
     )
 
 

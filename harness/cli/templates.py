@@ -65,7 +65,7 @@ def template_(
             missing_key=MissingKey.DEFAULT if missing_default else MissingKey.ERROR,
             multi_pass=multi_pass,
         ),
-        outside.world(lambda said: typer.echo(said, err=True)),
+        outside.world(),
         variables=names,
     )
     sys.stdout.write(text)

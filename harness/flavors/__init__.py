@@ -12,18 +12,26 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from harness.interfaces import Flavor
+    from harness.template import World
 
-_SINGLE: Mapping[str, Flavor] = {
-    "flavor-kubernetes/manager": KubernetesFlavor(),
-    "flavor-kubernetes/worker": KubernetesFlavor(),
-    "kubernetes/manager": KubernetesFlavor(),
-    "kubernetes/worker": KubernetesFlavor(),
-    "flavor-vanilla": VanillaFlavor(),
-    "vanilla": VanillaFlavor(),
-}
 
-FLAVORS: Mapping[str, Flavor] = {
-    **_SINGLE,
-    "flavor-combo": ComboFlavor(_SINGLE),
-    "combo": ComboFlavor(_SINGLE),
-}
+def flavors(world: World | None = None) -> Mapping[str, Flavor]:
+    """Return every flavor by its plugin names.
+
+    Args:
+        world: What their templates may reach; without one, files alone.
+    """
+    kubernetes, vanilla = KubernetesFlavor(world), VanillaFlavor(world)
+    single: Mapping[str, Flavor] = {
+        "flavor-kubernetes/manager": kubernetes,
+        "flavor-kubernetes/worker": kubernetes,
+        "kubernetes/manager": kubernetes,
+        "kubernetes/worker": kubernetes,
+        "flavor-vanilla": vanilla,
+        "vanilla": vanilla,
+    }
+    combo = ComboFlavor(single)
+    return {**single, "flavor-combo": combo, "combo": combo}
+
+
+FLAVORS = flavors()

@@ -33,7 +33,14 @@ if TYPE_CHECKING:
 
 
 class KubernetesFlavor:
-    """Makes init scripts that run `kubeadm init` or `kubeadm join`."""
+    """Makes init scripts that run `kubeadm init` or `kubeadm join`.
+
+    Attributes:
+        world: What templates may reach; None means files alone.
+    """
+
+    def __init__(self, world: template.World | None = None) -> None:
+        self.world = world
 
     def validate(self, properties: Mapping[str, Any]) -> None:
         """Check a flavor's properties in InfraKit's spelling.
@@ -62,7 +69,8 @@ class KubernetesFlavor:
             InvalidInputError: With the place in the template that cannot be rendered.
         """
         options = template.in_language(part.template_language)
-        script = template.render(machine.template, context(plan, machine, secrets), options)
+        names = context(plan, machine, secrets)
+        script = template.render(machine.template, names, options, self.world)
         attachments = part.spec["Attachments"]
         own = (*attachments.get("*", ()), *attachments.get(machine.address, ()))
         return replace(

@@ -21,7 +21,14 @@ if TYPE_CHECKING:
 
 
 class VanillaFlavor:
-    """Adds lines to the init script, tags and attachments."""
+    """Adds lines to the init script, tags and attachments.
+
+    Attributes:
+        world: What templates may reach; None means files alone.
+    """
+
+    def __init__(self, world: template.World | None = None) -> None:
+        self.world = world
 
     def validate(self, properties: Mapping[str, Any]) -> None:
         """Check a flavor's properties in InfraKit's spelling.
@@ -54,7 +61,7 @@ class VanillaFlavor:
         if part.template is not None:
             names = {**context(plan, machine, secrets), "SPEC": part.spec}
             options = template.in_language(part.template_language)
-            script = template.render(part.template, names, options)
+            script = template.render(part.template, names, options, self.world)
         return replace(
             given,
             init=given.followed_by(script),

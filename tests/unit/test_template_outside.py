@@ -5,16 +5,18 @@ from __future__ import annotations
 import http.server
 import socketserver
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 
-from harness import template
+from harness import outside, render, template
 from harness.errors import InvalidInputError
 from harness.outside import Outside
 from harness.template import Language, Options, World
 from harness.template.addresses import Address
 from harness.template.world import MAX_BYTES
+from tests.samples import SECRETS, cluster_plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -134,6 +136,18 @@ def test_a_users_name_is_sent_and_not_shown(port: int, tmp_path: Path) -> None:
         rendered(f'{{{{ include "{address}" }}}}', tmp_path)
     assert Site.asked == [("127.0.0.1", "/a", "Basic bWU6c2VjcmV0")]
     assert "secret" not in str(caught.value)
+
+
+def test_an_init_script_may_include_from_the_network(port: int, tmp_path: Path) -> None:
+    Site.texts["/a"] = "echo {{ KUBE_JOIN_IP }}"
+    (tmp_path / "own.tmpl").write_text(f'{{{{ include "http://127.0.0.1:{port}/a" }}}}')
+    plan = cluster_plan()
+    plan = replace(
+        plan, machines=tuple(replace(one, template=tmp_path / "own.tmpl") for one in plan.machines)
+    )
+    assert render.check(plan, outside.world()) == ()
+    assert render.init_script(plan, plan.manager, SECRETS, outside.world()) == "echo 192.168.2.200"
+    assert len(Site.asked) == 2
 
 
 def test_a_404_ends_it_and_says_who_included_it(port: int, tmp_path: Path) -> None:
