@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.errors import InvalidInputError, Problem
-from harness.template import go, jinja
+from harness.template import jinja
 from harness.template.addresses import Address, Language, language_of
 from harness.template.faults import EXPRESSION_ERRORS, FaultError, Site, text_of
 from harness.template.quoting import ruby, sh
@@ -22,12 +22,28 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from harness.template.mentions import Mention
+    from harness.template.session import Frame
+
 __all__ = [
     "Language", "MissingKey", "Options", "World", "in_language", "render", "render_address",
     "ruby", "sh", "sources",
 ]  # fmt: skip
 
-_READERS = {Language.JINJA2: jinja.mentions, Language.GO: go.mentions}
+
+def _go_mentions(text: str, name: str) -> list[Mention]:
+    from harness.template import go  # noqa: PLC0415 - 20 ms, and most are in Jinja2
+
+    return go.mentions(text, name)
+
+
+def _go_render(session: Session, frame: Frame, text: str) -> str:
+    from harness.template import go  # noqa: PLC0415 - as above
+
+    return go.render(session, frame, text)
+
+
+_READERS = {Language.JINJA2: jinja.mentions, Language.GO: _go_mentions}
 
 
 def render(
@@ -129,5 +145,5 @@ def _session(
         folder=options.root or folder,
         options=options,
         world=world or World(),
-        renderers={Language.JINJA2: jinja.Jinja(), Language.GO: go.render},
+        renderers={Language.JINJA2: jinja.Jinja(), Language.GO: _go_render},
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 from harness.template.functions.table import Call, function
 
@@ -73,6 +72,8 @@ def _moment(session: Session, value: object) -> datetime:
 def _in_zone(time: datetime, zone: str) -> datetime:
     if zone in {"", "UTC", "Local"}:
         return time.astimezone(UTC) if zone != "Local" else time
+    from zoneinfo import ZoneInfo  # noqa: PLC0415 - only those who ask pay for it
+
     try:
         return time.astimezone(ZoneInfo(zone))
     except (OSError, LookupError, ValueError):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-from configparser import Error as IniError
-from configparser import RawConfigParser
 from typing import Any
 
 from harness.template.functions.table import function
@@ -73,11 +71,13 @@ def _yaml_decode(text: str) -> object:
 
 @function("iniDecode", "An INI text's sections.", ("[a]\nb = c",), {"a": {"b": "c"}})
 def _ini_decode(text: str) -> dict[str, dict[str, str]]:
+    from configparser import Error, RawConfigParser  # noqa: PLC0415 - only those who ask pay
+
     parser = RawConfigParser(strict=False, interpolation=None)
     parser.optionxform = str  # type: ignore[assignment,method-assign]
     try:
         parser.read_string(text)
-    except IniError as error:
+    except Error as error:
         raise ValueError(str(error)) from error
     return {name: dict(parser.items(name)) for name in parser.sections()}
 

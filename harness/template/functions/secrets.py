@@ -6,7 +6,6 @@ import hashlib
 import hmac
 import re
 import string
-import uuid
 from typing import TYPE_CHECKING
 
 from harness.template.functions.table import function, modest
@@ -66,6 +65,8 @@ def _rand_ascii(session: Session, count: int) -> str:
 
 @function("uuidv4", "A random UUID.", (), re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"))
 def _uuidv4(session: Session) -> str:
+    import uuid  # noqa: PLC0415 - only those who ask pay for it
+
     return str(uuid.UUID(bytes=session.world.dice.randbytes(16), version=4))
 
 
