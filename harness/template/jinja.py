@@ -173,7 +173,8 @@ def _fault(error: Exception, name: str) -> FaultError:
     message = text_of(error)
     if isinstance(error, TemplateSyntaxError):
         message = error.message or message
-        sites.insert(0, Site(error.filename or name, error.lineno))
+        here = Site(error.filename or name, error.lineno)
+        sites = [here, *(site for site in sites if site.file != here.file)]
     elif isinstance(error, TemplateNotFound):
         message = f"there is no file `{error.name}` to include"
     elif isinstance(error, SyntaxError):

@@ -272,7 +272,7 @@ def test_ranges_of_versions(
         ('{{ base "/" }} {{ base "" }} {{ dir "a" }} {{ clean "" }} {{ clean "//a" }}',
          "/ . . . /a"),
         ('{{ int "x" }} {{ int64 1.9 }} {{ float64 "x" }} {{ atoi "x" }}', "0 1 0 0"),
-        ('{{ substr -1 3 "hello" }} {{ substr 2 -1 "hello" }}', "hel llo"),
+        ('{{ substr -1 4 "nodes.sh" }} {{ substr 5 -1 "nodes.sh" }}', "node .sh"),
         ("{{ typeOf (list) }} {{ typeOf (dict) }} {{ kindOf now }}",
          "[]interface {} map[string]interface {} struct"),
         ('{{ quote "a\\"b" }} {{ squote 1 }}', '"a\\"b" \'1\''),

@@ -161,6 +161,14 @@ def test_relative_includes_are_relative_to_the_including_file(tmp_path: Path) ->
         assert json.loads(found) == expected
 
 
+def test_context_funcs(tmp_path: Path) -> None:
+    # The session that a function is given is none of the arguments that a template counts.
+    message = "unixtime: too many positional arguments"
+    assert refused(tmp_path, "{{ unixtime 1 }}") == message
+    assert rendered(tmp_path, "{{ echo }}{{ echo 1 2 3 }}{{ coalesce 0 0 3 }}") == "3"
+    assert refused(tmp_path, "{{ call .a }}", a=1) == "non-function of type int"
+
+
 @pytest.mark.parametrize(
     ("needle", "items", "strict", "expected"),
     [
@@ -262,7 +270,8 @@ def test_a_value_is_quoted_for_the_shell(tmp_path: Path) -> None:
     assert rendered(tmp_path, 'echo {{ "$(reboot)" | sh }}') == "echo '$(reboot)'"
 
 
-def test_raw_is_raw_and_echo_is_heard(tmp_path: Path) -> None:
+def test_raw_is_raw_and_echo_is_heard_once(tmp_path: Path) -> None:
+    # T7: upstream builds each template twice.
     said: list[str] = []
     (tmp_path / "c.sh").write_text("{{ nosuchfunc }}")
     (tmp_path / "main.sh").write_text('{{ raw "c.sh" }}{{ echo "a" 1 }}')
