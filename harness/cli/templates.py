@@ -15,6 +15,16 @@ from harness.template.addresses import Address
 
 app = options.new_app()
 
+MultiPass = Annotated[
+    bool, typer.Option("--multi-pass", help="Go: leave what has no value for a later pass.")
+]
+NoValue = Annotated[
+    bool, typer.Option("--no-value", help="Go: print <no value> for it, as InfraKit does.")
+]
+Functions = Annotated[
+    bool, typer.Option("--functions", help="List what templates may call, and stop.")
+]
+
 
 @app.command(
     "template",
@@ -35,15 +45,9 @@ def template_(
         Language | None, typer.Option("--language", help="Of FILE; else its name says it.")
     ] = None,
     *,
-    multi_pass: Annotated[
-        bool, typer.Option("--multi-pass", help="Go: leave what has no value for a later pass.")
-    ] = False,
-    missing_default: Annotated[
-        bool, typer.Option("--no-value", help="Go: print <no value> for it, as InfraKit does.")
-    ] = False,
-    functions: Annotated[
-        bool, typer.Option("--functions", help="List what templates may call, and stop.")
-    ] = False,
+    multi_pass: MultiPass = False,
+    no_value: NoValue = False,
+    functions: Functions = False,
 ) -> None:
     """Render one template.
 
@@ -56,18 +60,10 @@ def template_(
         raise UsageError("No template is named.", hint="`harness template --help` shows how.")
     address, folder = _address(file)
     names = _names(var or [])
-    text = template.render_address(
-        address,
-        folder,
-        names,
-        Options(
-            language=language,
-            missing_key=MissingKey.DEFAULT if missing_default else MissingKey.ERROR,
-            multi_pass=multi_pass,
-        ),
-        outside.world(),
-        variables=names,
-    )
+    missing = MissingKey.DEFAULT if no_value else MissingKey.ERROR
+    chosen = Options(language=language, missing_key=missing, multi_pass=multi_pass)
+    world = outside.world()
+    text = template.render_address(address, folder, names, chosen, world, variables=names)
     sys.stdout.write(text)
 
 

@@ -220,3 +220,13 @@ def test_a_template_of_another_host_reads_no_file_here(port: int, tmp_path: Path
     Site.texts["/a"] = '{{ include "file:///etc/hostname" }}'
     message = refused(f'{{{{ include "http://127.0.0.1:{port}/a" }}}}', tmp_path)
     assert "a template from the network may not read this host's files" in message
+
+
+def test_files_outside_are_read_where_that_is_allowed(tmp_path: Path) -> None:
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "setup.sh").write_text("setup")
+    (tmp_path / "lib/main.tmpl").write_text('{{ include "../setup.sh" }}')
+    for options in (Options(confined=False), Options(root=tmp_path)):
+        assert template.render(tmp_path / "lib/main.tmpl", {}, options) == "setup"
+        found = template.sources(tmp_path / "lib/main.tmpl", options)
+        assert [file.name for file in found] == ["main.tmpl", "setup.sh"]
