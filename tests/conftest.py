@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from typing import TYPE_CHECKING
 
 import hypothesis
@@ -27,6 +28,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="write what the tests see into tests/golden instead of comparing; read the diff",
     )
+
+
+def pytest_configure() -> None:
+    """Take SIGINT, which a shell lets its background jobs ignore, and with them all they start.
+
+    CI may be such a job, and interruptions are what many tests are about.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(wrapper=True)
