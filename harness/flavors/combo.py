@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
-from harness.complaints import invalid
-from harness.errors import InvalidInputError
+from harness.flavors.checking import checked
 from harness.group_flavors import ComboProperties
 
 if TYPE_CHECKING:
@@ -35,11 +31,7 @@ class ComboFlavor:
         Raises:
             InvalidInputError: With every problem, placed below ``$``.
         """
-        try:
-            ComboProperties.model_validate_json(json.dumps(properties))
-        except ValidationError as error:
-            problems = invalid(ComboProperties, error, "properties", "$")
-            raise InvalidInputError(problems) from error
+        checked(ComboProperties, properties)
 
     def prepare(
         self,

@@ -6,16 +6,13 @@ the group's template, and what it does follows from the machine's role in the pl
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
 from harness import kubeadm, template
-from harness.complaints import invalid
 from harness.errors import InvalidInputError, Problem
+from harness.flavors.checking import checked
 from harness.properties import KubernetesProperties
 from harness.spec import Role
 
@@ -48,11 +45,7 @@ class KubernetesFlavor:
         Raises:
             InvalidInputError: With every problem, placed below ``$``.
         """
-        try:
-            KubernetesProperties.model_validate_json(json.dumps(properties))
-        except ValidationError as error:
-            problems = invalid(KubernetesProperties, error, "properties", "$")
-            raise InvalidInputError(problems) from error
+        checked(KubernetesProperties, properties)
 
     def prepare(
         self,

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
 from harness import template
-from harness.complaints import invalid
-from harness.errors import InvalidInputError
+from harness.flavors.checking import checked
 from harness.flavors.kubernetes import context
 from harness.properties import VanillaProperties
 
@@ -36,11 +32,7 @@ class VanillaFlavor:
         Raises:
             InvalidInputError: With every problem, placed below ``$``.
         """
-        try:
-            VanillaProperties.model_validate_json(json.dumps(properties))
-        except ValidationError as error:
-            problems = invalid(VanillaProperties, error, "properties", "$")
-            raise InvalidInputError(problems) from error
+        checked(VanillaProperties, properties)
 
     def prepare(
         self,
@@ -56,7 +48,7 @@ class VanillaFlavor:
         Raises:
             InvalidInputError: With the place in the template that cannot be rendered.
         """
-        told = VanillaProperties.model_validate_json(json.dumps(part.spec))
+        told = checked(VanillaProperties, part.spec)
         script = "\n".join(told.init)
         if part.template is not None:
             names = {**context(plan, machine, secrets), "SPEC": part.spec}
