@@ -158,6 +158,8 @@ class Provider(Protocol):
     ) -> None:
         """Put the cluster's key on machines that run; `up` does so only when it makes them.
 
+        Machines that do not run are passed over, as Vagrant passes them over.
+
         Raises:
             ProviderError: With the last lines of output.
         """

@@ -93,7 +93,7 @@ class VagrantProvider:
             vagrant.up(vm_name=output.selector(names), provider=str(self._provider))
 
     def provision(self, names: Sequence[str], *, timeout: float, on_line: OnLine) -> None:
-        """Put the cluster's key on machines that run.
+        """Put the cluster's key on machines that run; Vagrant passes over others.
 
         Raises:
             ProviderError: With the last lines of output.
