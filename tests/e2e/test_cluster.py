@@ -231,3 +231,26 @@ def test_verify_fails_when_the_routes_between_nodes_are_gone(
         ).check()
     kubectl(["rollout", "status", *daemonset, "--timeout=60s"], timeout=70).check()
     assert "exchanged nonces" in verify.PHASE.run(site(cluster), Deadline(60))
+
+
+def test_pods_that_ignore_their_end_do_not_hold_up_a_removal(cluster: Cluster) -> None:
+    """The removal is the module's own, after this last test: within `labs.DOWN_SECONDS`."""
+    deaf = "trap '' TERM; while :; do sleep 1; done"
+    container = {
+        "name": "deaf",
+        "image": cluster.plan.supply.verify_image,
+        "command": ["sh", "-c", deaf],
+    }
+    labels = {"app": "deaf"}
+    manifest = {
+        "apiVersion": "apps/v1",
+        "kind": "DaemonSet",
+        "metadata": {"name": "deaf", "namespace": "default"},
+        "spec": {
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": {"containers": [container]}},
+        },
+    }
+    kubectl = cluster.api.kubectl
+    kubectl(["apply", "--filename=-"], timeout=30, stdin=json.dumps(manifest).encode()).check()
+    kubectl(["rollout", "status", "daemonset", "deaf", "--timeout=60s"], timeout=70).check()
