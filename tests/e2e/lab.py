@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 UP_SECONDS = 400.0
 # Far more than it takes, and less than LXC waits for a machine that does not want to end.
-DOWN_SECONDS = 45.0
+DOWN_SECONDS = 60.0
 # Leftovers are looked for by what only a lab makes, so that other work on the host may go on.
 PROCESSES = ("lxc-start", "vagrant", "harness.lab.forward", "dnsmasq", "libvirtd", "qemu-system")
 NAMES = ("ip-192.168.2.200", "ip-192.168.2.2", "ip-192.168.2.3", "ip-192.168.2.4")
