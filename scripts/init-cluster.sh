@@ -28,14 +28,7 @@ half_made() {
 run_init() {
     # --skip-token-print: the journal keeps what kubeadm prints.
     local flags=(--config=/etc/kubernetes/kubeadm.yaml --skip-token-print)
-{% if skipped_phases %}
-    local skipped={{ skipped_phases | join(',') | sh }}
-    flags+=("--skip-phases=$skipped")
-{% endif %}
-{% if ignored_preflight_errors %}
-    local ignored={{ ignored_preflight_errors | join(',') | sh }}
-    flags+=("--ignore-preflight-errors=$ignored")
-{% endif %}
+{% include "kubeadm-flags.sh" %}
     if half_made; then
         reset_keeping_ca
     fi

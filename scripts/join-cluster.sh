@@ -29,14 +29,7 @@ half_made() {
 
 run_join() {
     local flags=(--config=/etc/kubernetes/kubeadm.yaml)
-{% if skipped_phases %}
-    local skipped={{ skipped_phases | join(',') | sh }}
-    flags+=("--skip-phases=$skipped")
-{% endif %}
-{% if ignored_preflight_errors %}
-    local ignored={{ ignored_preflight_errors | join(',') | sh }}
-    flags+=("--ignore-preflight-errors=$ignored")
-{% endif %}
+{% include "kubeadm-flags.sh" %}
     if half_made; then
         waiting 'clearing away a half-made join'
         reset_kubernetes
