@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from harness.cluster import Cluster
     from harness.interfaces import Reporter
-    from harness.orchestrator import Cluster
     from harness.spec import MachinePlan
 
 COLLECT_SECONDS = 120.0

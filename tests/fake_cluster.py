@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from harness import render
+from harness.cluster import Cluster
 from harness.host_facts import LXC_PROGRAMS, Facts, Space
 from harness.interfaces import Result
-from harness.orchestrator import Cluster
 from harness.workspace import Workspace
 from tests.fakes import FakeNetwork, FakeProvider, FakeTransport
 from tests.samples import cluster_plan

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
     import pytest
 
+    from harness.cluster import Cluster
     from harness.events import Event
-    from harness.orchestrator import Cluster, Outcome
+    from harness.orchestrator import Outcome
     from harness.phases.base import Site
     from harness.wait import Deadline
     from tests.fake_cluster import FakeWorld

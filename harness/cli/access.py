@@ -13,10 +13,10 @@ from harness import evidence, process
 from harness import kubeconfig as kubeconfigs
 from harness.cli import options, selectors, session
 from harness.cli.options import Name, example
+from harness.cluster import Cluster
 from harness.errors import HarnessError
 from harness.interfaces import Result
 from harness.lab import bundle
-from harness.orchestrator import Cluster
 from harness.workspace import PRIVATE_FILE, write_atomically
 
 app = options.new_app()

@@ -8,11 +8,13 @@ import typer
 
 from harness import evidence, kubeconfig, orchestrator
 from harness import nodes as node_rows
+from harness import status as cluster_status
 from harness.cli import interrupts, offline, options, parts, privilege, session
 from harness.cli.options import Files, Name, Output, Print, Provider, ProviderChoice, example
+from harness.cluster import Cluster
 from harness.errors import HarnessError
 from harness.interfaces import Reporter
-from harness.orchestrator import Cluster, Outcome
+from harness.orchestrator import Outcome
 from harness.workspace import clusters, state_dir
 
 app = options.new_app()
@@ -158,7 +160,7 @@ def status(name: Name = None, output: Print = Output.TABLE) -> None:
 
     Vagrant says which machines exist, the API server which nodes are Ready; both are asked now.
     """
-    found = orchestrator.status(session.recorded(name))
+    found = cluster_status.of(session.recorded(name))
     if output is Output.JSON:
         options.print_json(found)
         return

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from harness import doctor, groups, outside, plan, render, sources, topology, web
 from harness.cli import standard_input
+from harness.cluster import Cluster
 from harness.errors import HostError, UsageError
 from harness.host_network import HostNetwork
 from harness.interfaces import Endpoint
 from harness.kubectl import KubectlOnManager
 from harness.lab import box, bundle, forward, traits
 from harness.lab.network import BRIDGE, LabNetwork
-from harness.orchestrator import Cluster
 from harness.spec import ONLINE_SUPPLY, ProviderName, Supply, Traits
 from harness.transports import known_hosts
 from harness.workspace import Workspace, clusters, state_dir

@@ -17,8 +17,8 @@ from harness.workspace import Workspace
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from harness.cluster import Cluster
     from harness.interfaces import Reporter
-    from harness.orchestrator import Cluster
 
 EVENTS = "events.jsonl"
 

@@ -26,7 +26,7 @@ from harness.lab import box
 from tests.e2e.conftest import make_lab
 
 if TYPE_CHECKING:
-    from harness.orchestrator import Cluster
+    from harness.cluster import Cluster
     from tests.e2e.lab import Lab
 
 PROVISIONERS = """

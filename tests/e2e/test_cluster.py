@@ -27,7 +27,7 @@ from tests.fakes import RecordingReporter
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from harness.orchestrator import Cluster
+    from harness.cluster import Cluster
 
 pytestmark = pytest.mark.lab
 WORKERS = labs.NAMES[1:]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from harness.orchestrator import Cluster
+    from harness.cluster import Cluster
 
 pytestmark = pytest.mark.lab
 # The whole suites, whatever is added to them.

@@ -6,16 +6,18 @@ from typing import TYPE_CHECKING, NoReturn
 import pytest
 
 from harness import orchestrator
+from harness import status as cluster_status
 from harness.cli import clusters
 from harness.errors import PhaseError, ProviderError
 from harness.events import PhaseStarted
 from harness.nodes import NodeRow
-from harness.orchestrator import Cluster, Outcome
+from harness.orchestrator import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from harness.cluster import Cluster
     from harness.interfaces import Reporter
     from tests.fake_cluster import FakeWorld
     from tests.unit.conftest import Ran
@@ -168,7 +170,7 @@ def test_down_all_goes_on_past_a_cluster_that_stays(
 def test_status_is_json_for_programs_and_a_table_for_people(
     run: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(orchestrator, "status", lambda _cluster: STATUS)
+    monkeypatch.setattr(cluster_status, "of", lambda _cluster: STATUS)
     assert json.loads(run("status", "-o", "json").out) == STATUS
     lines = run("status").out.splitlines()
     assert lines[0] == "walkthrough (lxc): done"

@@ -13,8 +13,9 @@ from harness.errors import HostError, InvalidInputError, PhaseError, Problem
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from harness.cluster import Cluster
     from harness.interfaces import Reporter
-    from harness.orchestrator import Cluster, Outcome
+    from harness.orchestrator import Outcome
     from tests.fake_cluster import FakeWorld
     from tests.unit.conftest import Ran
 

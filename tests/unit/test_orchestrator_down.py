@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harness import orchestrator
+from harness import status as cluster_status
 from harness.errors import HostError, InterruptedRunError, ProviderError, TransportError
 from harness.events import Notice, PhaseEnded, PhaseFailed, PhaseStarted
 from harness.interfaces import MachineState
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from harness.orchestrator import Cluster
+    from harness.cluster import Cluster
 
 
 class Lab(FakeNetwork):
@@ -137,7 +138,7 @@ def test_machines_that_only_vagrant_remembers_are_destroyed(bench: Bench) -> Non
 
 
 def status(bench: Bench, **parts: Any) -> dict[str, Any]:  # noqa: ANN401 - a cluster's parts
-    return orchestrator.status(replace(bench.cluster, **parts))
+    return cluster_status.of(replace(bench.cluster, **parts))
 
 
 def by_name(found: dict[str, Any]) -> dict[str, dict[str, Any]]:

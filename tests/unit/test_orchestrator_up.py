@@ -9,9 +9,9 @@ import pytest
 from harness import orchestrator
 from harness.errors import InterruptedRunError, NotReadyError, TransportError
 from harness.events import PhaseEnded, PhaseFailed, PhaseStarted
-from harness.orchestrator import Stopwatch
 from harness.phases import SEQUENCE
 from harness.phases.base import Phase
+from harness.stopwatch import Stopwatch
 from harness.wait import Deadline
 from tests.fake_run import LONG, Bench
 from tests.fakes import FakeClock

@@ -24,7 +24,7 @@ from tests.samples import CONTAINER, WALKTHROUGH, cluster_plan
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from harness.orchestrator import Cluster
+    from harness.cluster import Cluster
 
 
 @pytest.fixture(autouse=True)
