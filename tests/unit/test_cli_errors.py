@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 import pytest
 
 from harness import errors, orchestrator, process
+from harness import status as cluster_status
 from harness.errors import HostError, InvalidInputError, PhaseError, Problem
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def ran_into(
     run: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[BaseException], Ran]:
     def command(error: BaseException) -> Ran:
-        monkeypatch.setattr(orchestrator, "status", failing(error))
+        monkeypatch.setattr(cluster_status, "of", failing(error))
         return run("status")
 
     return command
@@ -142,7 +143,7 @@ def test_a_second_signal_does_not_break_the_cleaning_up(
             cleaned.append("all")
         raise AssertionError("the signal did not stop this")
 
-    monkeypatch.setattr(orchestrator, "status", status)
+    monkeypatch.setattr(cluster_status, "of", status)
     ran = run("status")
     assert (ran.code, cleaned) == (130, ["all"])
 
