@@ -36,6 +36,27 @@ class MachineState(StrEnum):
     ABSENT = "absent"
 
 
+class HealthState(StrEnum):
+    """What a flavor can tell of a machine that it made."""
+
+    HEALTHY = "healthy"
+    UNHEALTHY = "unhealthy"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Whether a machine does what it is there for.
+
+    Attributes:
+        state: UNKNOWN where nobody could be asked, which is no reason to replace a machine.
+        reason: Why it is not healthy, or why that is not known; empty if it is.
+    """
+
+    state: HealthState
+    reason: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """How to log in to a machine.
@@ -234,7 +255,10 @@ class ClusterAPI(Protocol):
 
 
 class Flavor(Protocol):
-    """Makes of its properties what a machine runs. Pure; must not know machines or providers."""
+    """Makes of its properties what a machine runs, and knows whether it does.
+
+    Pure but for the API that it is handed; must not know machines or providers.
+    """
 
     def validate(self, properties: Mapping[str, Any]) -> None:
         """Check properties in InfraKit's spelling.
@@ -257,6 +281,29 @@ class Flavor(Protocol):
 
         Raises:
             InvalidInputError: With the place in the template that cannot be rendered.
+        """
+        ...
+
+    def healthy(self, part: FlavorPart, machine: MachinePlan, api: ClusterAPI) -> Health:
+        """Judge what became of a machine; one that cannot be asked for is UNKNOWN, never an error.
+
+        A machine that was drained, or closed to new pods, is as healthy as before.
+        """
+        ...
+
+    def drain(
+        self, part: FlavorPart, machine: MachinePlan, api: ClusterAPI, *, timeout: float
+    ) -> None:
+        """Take a machine out of service, before it is destroyed; one that is out is no error.
+
+        Args:
+            part: What this flavor is told.
+            machine: Which one.
+            api: The cluster's.
+            timeout: Seconds for what runs on it to end; asking for that comes on top.
+
+        Raises:
+            PhaseError: With what the cluster says. The machine may be closed to new pods then.
         """
         ...
 

@@ -1,4 +1,4 @@
-"""Nodes as the walkthrough shows them: rows from the API's JSON, and its table."""
+"""Nodes, from the API's JSON: why one is not Ready, and the walkthrough's table of them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+ABSENT = "has not registered"
 MINUTE = 60
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
@@ -33,6 +34,32 @@ class NodeRow:
     status: str
     age: str
     version: str
+
+
+def why_not_ready(node: Mapping[str, Any], address: str) -> str:
+    """Say why a node is not Ready at its planned address; empty if it is.
+
+    Whether it takes new pods is another question: a cordoned node may be Ready.
+
+    Args:
+        node: An item of ``kubectl get nodes -o json``.
+        address: IPv4 address of its machine.
+    """
+    addresses = [
+        entry["address"]
+        for entry in node["status"].get("addresses", ())
+        if entry["type"] == "InternalIP"
+    ]
+    if addresses != [address]:
+        return f"has InternalIP {', '.join(addresses) or 'none'} instead of {address}"
+    if "deletionTimestamp" in node["metadata"]:
+        return "is being deleted"
+    for condition in node["status"].get("conditions", ()):
+        if condition["type"] == "Ready":
+            if condition["status"] == "True":
+                return ""
+            return f"{condition.get('reason', '')}: {condition.get('message', '')}"
+    return "has no Ready condition yet"
 
 
 def rows(

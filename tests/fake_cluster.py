@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from harness import render
 from harness.cluster import Cluster
 from harness.host_facts import LXC_PROGRAMS, Facts, Space
-from harness.interfaces import Result
 from harness.workspace import Workspace
+from tests.fake_api import FakeAPI
 from tests.fakes import FakeNetwork, FakeProvider, FakeTransport
 from tests.samples import cluster_plan
 
@@ -56,34 +56,6 @@ class FakeLab(FakeNetwork):
 
     def leftovers(self) -> list[str]:
         return []
-
-
-@dataclass
-class FakeAPI:
-    """An API server that knows what it is told.
-
-    Attributes:
-        items: kind → what `get` answers.
-        said: What kubectl prints, whatever it is asked.
-        exit_status: What kubectl exits with.
-        calls: Every kubectl.
-    """
-
-    items: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
-    said: str = ""
-    exit_status: int = 0
-    calls: list[tuple[str, ...]] = field(default_factory=list)
-
-    def get(
-        self, kind: str, *, namespace: str = "", selector: str = "", timeout: float = 20.0
-    ) -> list[dict[str, Any]]:
-        del namespace, selector, timeout
-        return self.items.get(kind, [])
-
-    def kubectl(self, argv: Sequence[str], *, timeout: float, stdin: bytes = b"") -> Result:
-        del timeout, stdin
-        self.calls.append(tuple(argv))
-        return Result("manager", ("kubectl", *argv), self.exit_status, self.said, "", 0.0)
 
 
 @dataclass

@@ -10,7 +10,8 @@ from harness import wait
 from harness.events import MachineProgress, Notice
 from harness.phases import script
 from harness.phases.base import Site
-from tests.fake_cluster import FakeAPI, FakeWorld
+from tests.fake_api import FakeAPI
+from tests.fake_cluster import FakeWorld
 from tests.fakes import Answer, FakeClock, FakeNetwork, FakeProvider, FakeTransport
 from tests.samples import SECRETS
 

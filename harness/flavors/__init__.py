@@ -1,4 +1,4 @@
-"""Flavors: what turns a group and an instance into its init script, by plugin name."""
+"""Flavors, by plugin name: what turns a group and an instance into its init script."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from harness.flavors.vanilla import VanillaFlavor
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from harness.interfaces import Flavor
+    from harness.interfaces import ClusterAPI, Flavor, Health
+    from harness.spec import MachinePlan
     from harness.template import World
 
 
@@ -35,3 +36,22 @@ def flavors(world: World | None = None) -> Mapping[str, Flavor]:
 
 
 FLAVORS = flavors()
+
+
+def healthy(machine: MachinePlan, api: ClusterAPI) -> Health:
+    """Let a machine's flavor judge it: HEALTHY, UNHEALTHY, or UNKNOWN if nobody can be asked."""
+    return FLAVORS[machine.flavor].healthy(machine.part, machine, api)
+
+
+def drain(machine: MachinePlan, api: ClusterAPI, *, timeout: float) -> None:
+    """Let a machine's flavor take it out of service.
+
+    Args:
+        machine: Which one.
+        api: The cluster's.
+        timeout: Seconds for what runs on it to end.
+
+    Raises:
+        PhaseError: With what the cluster says.
+    """
+    FLAVORS[machine.flavor].drain(machine.part, machine, api, timeout=timeout)

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from harness.errors import PhaseError
 from harness.flavors.checking import checked
 from harness.group_flavors import ComboProperties
+from harness.interfaces import Health, HealthState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from harness.interfaces import Flavor
+    from harness.interfaces import ClusterAPI, Flavor
     from harness.spec import ClusterPlan, ClusterSecrets, FlavorPart, InstanceSpec, MachinePlan
 
 
@@ -61,3 +63,30 @@ class ComboFlavor:
                 attachments=made.attachments + own.attachments,
             )
         return made
+
+    def healthy(self, part: FlavorPart, machine: MachinePlan, api: ClusterAPI) -> Health:
+        """Return what the first part says that does not find the machine healthy."""
+        del part
+        for one in machine.parts:
+            health = self.flavors[one.plugin].healthy(one, machine, api)
+            if health.state is not HealthState.HEALTHY:
+                return health
+        return Health(HealthState.HEALTHY)
+
+    def drain(
+        self, part: FlavorPart, machine: MachinePlan, api: ClusterAPI, *, timeout: float
+    ) -> None:
+        """Let each part drain the machine, those after one that fails too.
+
+        Raises:
+            PhaseError: With what every part that failed says.
+        """
+        del part
+        failures = []
+        for one in machine.parts:
+            try:
+                self.flavors[one.plugin].drain(one, machine, api, timeout=timeout)
+            except PhaseError as error:
+                failures.append(error.message)
+        if failures:
+            raise PhaseError(", ".join(failures))

@@ -1,4 +1,4 @@
-"""The Kubernetes flavor, for managers and workers: a plan becomes an init script.
+"""The Kubernetes flavor, for managers and workers: a plan becomes an init script, and a node.
 
 Manager and worker share one flavor, as upstream's share one `prepare`: which script runs is
 the group's template, and what it does follows from the machine's role in the plan.
@@ -6,19 +6,22 @@ the group's template, and what it does follows from the machine's role in the pl
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import kubeadm, template
-from harness.errors import InvalidInputError, Problem
+from harness import kubeadm, nodes, template
+from harness.errors import CommandError, InvalidInputError, Problem, TransportError
 from harness.flavors.checking import checked
+from harness.interfaces import Health, HealthState
 from harness.properties import KubernetesProperties
 from harness.spec import Role
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
+    from harness.interfaces import ClusterAPI
     from harness.spec import (
         AddOn,
         ClusterPlan,
@@ -28,9 +31,12 @@ if TYPE_CHECKING:
         MachinePlan,
     )
 
+# What kubectl takes to ask and to be answered, beside the time that pods take to end.
+ASKING_SECONDS = 15.0
+
 
 class KubernetesFlavor:
-    """Makes init scripts that run `kubeadm init` or `kubeadm join`.
+    """Makes init scripts that run `kubeadm init` or `kubeadm join`, and looks after their nodes.
 
     Attributes:
         world: What templates may reach; None means files alone.
@@ -71,6 +77,48 @@ class KubernetesFlavor:
             init=given.followed_by(script),
             attachments=given.attachments + tuple((one["ID"], one["Type"]) for one in own),
         )
+
+    def healthy(self, part: FlavorPart, machine: MachinePlan, api: ClusterAPI) -> Health:
+        """Judge a machine by its node: Ready at its planned address, whether cordoned or not."""
+        del part
+        try:
+            items = api.get("nodes")
+        except (CommandError, TransportError) as error:
+            return Health(HealthState.UNKNOWN, error.message)
+        node = _of(machine, items)
+        reason = nodes.ABSENT if node is None else nodes.why_not_ready(node, machine.address)
+        return Health(HealthState.UNHEALTHY if reason else HealthState.HEALTHY, reason)
+
+    def drain(
+        self, part: FlavorPart, machine: MachinePlan, api: ClusterAPI, *, timeout: float
+    ) -> None:
+        """Let a machine's pods end, and then delete its node; a node that is gone is no error.
+
+        Args:
+            part: Nothing of it matters here.
+            machine: Whose node.
+            api: The cluster's.
+            timeout: Seconds for the pods to end; less than one counts as one, because
+                kubectl takes 0 for as long as it likes.
+
+        Raises:
+            CommandError: In kubectl's words; pods that do not end are named. The node stays,
+                cordoned.
+            TransportError: If the API is out of reach.
+        """
+        del part
+        if _of(machine, api.get("nodes")) is None:
+            return
+        seconds = max(1, math.ceil(timeout))
+        drain = ["drain", machine.name, "--ignore-daemonsets", "--delete-emptydir-data", "--force"]
+        drain.append(f"--timeout={seconds}s")
+        api.kubectl(drain, timeout=seconds + ASKING_SECONDS).check()
+        delete = ["delete", "node", machine.name, "--ignore-not-found"]
+        api.kubectl(delete, timeout=ASKING_SECONDS).check()
+
+
+def _of(machine: MachinePlan, items: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    return next((node for node in items if node["metadata"]["name"] == machine.name), None)
 
 
 def context(plan: ClusterPlan, machine: MachinePlan, secrets: ClusterSecrets) -> dict[str, object]:

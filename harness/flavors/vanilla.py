@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 from harness import template
 from harness.flavors.checking import checked
 from harness.flavors.kubernetes import context
+from harness.interfaces import Health, HealthState
 from harness.properties import VanillaProperties
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from harness.interfaces import ClusterAPI
     from harness.spec import ClusterPlan, ClusterSecrets, FlavorPart, InstanceSpec, MachinePlan
 
 
@@ -60,3 +62,13 @@ class VanillaFlavor:
             tags={**given.tags, **told.tags},
             attachments=given.attachments + tuple((one.id, one.type) for one in told.attachments),
         )
+
+    def healthy(self, part: FlavorPart, machine: MachinePlan, api: ClusterAPI) -> Health:
+        """Call every machine healthy: nobody said what its lines are for."""
+        del part, machine, api
+        return Health(HealthState.HEALTHY)
+
+    def drain(
+        self, part: FlavorPart, machine: MachinePlan, api: ClusterAPI, *, timeout: float
+    ) -> None:
+        """Do nothing: lines of shell have nothing to be taken out of."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from harness import wait
+from harness import nodes, wait
 from harness.errors import CommandError, NotReadyError, TransportError
 from harness.events import MachineProgress
 from harness.phases.base import Phase
@@ -22,43 +22,25 @@ POLLS_IN_A_ROW = 3
 INTERVAL_SECONDS = 0.5
 
 
-def reasons(plan: ClusterPlan, nodes: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+def reasons(plan: ClusterPlan, items: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """Say why planned nodes are not as they should be; empty if all is well.
 
     Args:
         plan: What shall be.
-        nodes: Items of `kubectl get nodes -o json`.
+        items: Of `kubectl get nodes -o json`.
 
     Returns:
         Node name → why not, for every planned node that is not Ready or has another
         InternalIP than planned, and for every node that nobody planned.
     """
-    found = {node["metadata"]["name"]: node for node in nodes}
+    found = {node["metadata"]["name"]: node for node in items}
     why: dict[str, str] = {}
     for machine in plan.machines:
         node = found.pop(machine.name, None)
-        reason = "has not registered" if node is None else _why_not(node, machine.address)
+        reason = nodes.ABSENT if node is None else nodes.why_not_ready(node, machine.address)
         if reason:
             why[machine.name] = reason
     return why | dict.fromkeys(found, "is not a node of this plan")
-
-
-def _why_not(node: Mapping[str, Any], address: str) -> str:
-    addresses = [
-        entry["address"]
-        for entry in node["status"].get("addresses", ())
-        if entry["type"] == "InternalIP"
-    ]
-    if addresses != [address]:
-        return f"has InternalIP {', '.join(addresses) or 'none'} instead of {address}"
-    if "deletionTimestamp" in node["metadata"]:
-        return "is being deleted"
-    for condition in node["status"].get("conditions", ()):
-        if condition["type"] == "Ready":
-            if condition["status"] == "True":
-                return ""
-            return f"{condition.get('reason', '')}: {condition.get('message', '')}"
-    return "has no Ready condition yet"
 
 
 def _run(site: Site, deadline: Deadline) -> str:

@@ -1,4 +1,7 @@
-"""The main job, for real: machines, SSH, kubeadm, kubectl, and what users do with a cluster."""
+"""The main job, for real: machines, SSH, kubeadm, kubectl, and what users do with a cluster.
+
+The contract of the API is here, because the shared cluster is.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,8 @@ from harness.phases import SEQUENCE, verify
 from harness.phases.base import Site
 from harness.transports.ssh import SshTransport
 from harness.wait import Deadline
+from tests.contract import test_api
+from tests.contract.test_api import ApiUnderTest
 from tests.e2e import lab as labs
 from tests.fakes import RecordingReporter
 
@@ -30,6 +35,8 @@ if TYPE_CHECKING:
     from harness.cluster import Cluster
 
 pytestmark = pytest.mark.lab
+# The whole suite, whatever is added to it.
+globals().update({name: test for name, test in vars(test_api).items() if name.startswith("test_")})
 WORKERS = labs.NAMES[1:]
 
 
@@ -40,6 +47,11 @@ def cluster(running_lab: labs.Lab, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     found = parts.recorded(running_lab.cluster)
     yield found
     found.close()
+
+
+@pytest.fixture
+def api_under_test(cluster: Cluster) -> ApiUnderTest:
+    return ApiUnderTest(cluster.api, WORKERS[0])
 
 
 def site(cluster: Cluster) -> Site:

@@ -12,6 +12,7 @@ from harness import groups, plan, render
 from harness.errors import InvalidInputError
 from harness.flavors import FLAVORS
 from harness.flavors.combo import ComboFlavor
+from harness.flavors.vanilla import VanillaFlavor
 from harness.spec import ClusterPlan, FlavorPart, InstanceSpec, ProviderName, Role
 from tests.samples import BUNDLE, CONTAINER, SECRETS, WALKTHROUGH, cluster_plan
 from tests.unit.test_groups import flavor, group, load
@@ -106,15 +107,12 @@ def test_vanilla_prepare_with_init_script_and_the_instances_init(tmp_path: Path)
 
 
 @dataclass(frozen=True)
-class Says:
+class Says(VanillaFlavor):
     """A flavor that adds what it was made with, to see what it was given."""
 
     tags: dict[str, str]
     init: str
     seen: list[InstanceSpec]
-
-    def validate(self, properties: object) -> None:
-        """Find nothing wrong."""
 
     def prepare(self, part: FlavorPart, given: InstanceSpec, **_: object) -> InstanceSpec:
         del part
