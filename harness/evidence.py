@@ -1,93 +1,41 @@
 """The evidence of what happened: one archive with everything that explains a cluster.
 
-Nothing in it is secret: every text goes through `redact`. What cannot be had is noted in
-the archive in its place and does not stop the rest.
+Nothing in it is secret: every text and every name goes through `redaction`. What cannot be
+had is noted in its place and does not stop the rest. Its size is limited, and so is the time
+it takes, whether machines answer or not.
 """
 
 from __future__ import annotations
 
 import io
-import json
 import os
-import platform
-import re
-import sys
 import tarfile
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from concurrent import futures
 from datetime import UTC, datetime
-from functools import partial
 from typing import TYPE_CHECKING
 
-import harness
-from harness import doctor, host_facts, process, render
-from harness.errors import HarnessError, InterruptedRunError, PhaseError, UsageError
+from harness import exhibits, process
+from harness.errors import HarnessError, InterruptedRunError, TransportError, UsageError
 from harness.events import Notice
-from harness.interfaces import MachineState
-from harness.spec import Role
+from harness.redaction import Redactor
 from harness.wait import Deadline
 from harness.workspace import PRIVATE_FILE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from harness.cluster import Cluster
-    from harness.interfaces import Reporter
-    from harness.spec import MachinePlan
+    from harness.exhibits import Exhibit
+    from harness.interfaces import MachineState, Reporter
 
-COLLECT_SECONDS = 120.0
+COLLECT_SECONDS = 60.0
 ITEM_SECONDS = 20.0
-JOURNAL_LINES = 2000
-LOG_BYTES = 4 * 2**20
-REMOVED = "(removed)"
-
-ON_MACHINES = {
-    "kubelet.log": f"journalctl --no-pager --unit kubelet --lines {JOURNAL_LINES}",
-    "containerd.log": f"journalctl --no-pager --unit containerd --lines {JOURNAL_LINES}",
-    "harness-init.log": f"journalctl --no-pager --unit harness-init --lines {JOURNAL_LINES}",
-    "sections": "cat /var/lib/harness/sections",
-    "network": "ip address; ip route",
-    "resources": "free --mebi; df --human-readable; systemctl --failed --no-pager",
-}
-OF_CLUSTER = {
-    "nodes": ("get", "nodes", "--output=wide"),
-    "pods": ("get", "pods", "--all-namespaces", "--output=wide"),
-    "events": ("get", "events", "--all-namespaces", "--output=wide"),
-    "node-descriptions": ("describe", "nodes"),
-    "versions": ("version",),
-}
-
-_SHAPES = (
-    # A PEM block of a private key, whatever its kind.
-    (re.compile(r"-----BEGIN ([A-Z ]*PRIVATE KEY)-----.*?-----END \1-----", re.DOTALL), REMOVED),
-    # A kubeconfig's credentials.
-    (
-        re.compile(r"\b((?:client-key-data|client-certificate-data|token)\"?\s*[:=]\s*)\S+"),
-        rf"\1{REMOVED}",
-    ),
-    # kubeadm's certificate key and bootstrap tokens, wherever they stand.
-    (re.compile(r"(--certificate-key[ =])\S+"), rf"\1{REMOVED}"),
-    (re.compile(r"(?<![a-z0-9])[a-z0-9]{6}\.[a-z0-9]{16}(?![a-z0-9])"), REMOVED),
-)
-
-
-def redact(text: str, secrets: Iterable[str]) -> str:
-    """Take out what must not leave the host.
-
-    Args:
-        text: Anything.
-        secrets: Values that are known to be secret. Of one with several lines each is taken
-            out, since logs break it up and indent it.
-    """
-    for pattern, replacement in _SHAPES:
-        text = pattern.sub(replacement, text)
-    lines = {line.strip() for secret in secrets for line in secret.splitlines()}
-    # The long ones first, and none so short that it would be part of ordinary words.
-    for line in sorted((line for line in lines if len(line) >= 8), key=len, reverse=True):  # noqa: PLR2004
-        if not line.startswith("-----"):
-            text = text.replace(line, REMOVED)
-    return text
+TICK_SECONDS = 0.5
+ARCHIVE_BYTES = 32 * 2**20
+"""Of all texts together, before they are compressed."""
+TEXT_BYTES = 2 * 2**20
+LATE = "(could not be had: the time for collecting evidence was over)\n"
 
 
 def default_file(folder: Path, cluster: str) -> Path:
@@ -105,123 +53,90 @@ def collect(
         cluster: May be in any state, or gone.
         out: The archive, 0600; its folder is made if it is missing.
         reporter: Told what is being done.
-        timeout: Seconds for everything that is asked of machines.
+        timeout: Seconds for everything that is asked of anybody.
 
     Returns:
         `out`.
 
     Raises:
         UsageError: If there is something at `out` already.
+        InterruptedRunError: If everything is being stopped; no archive is written then.
     """
     if out.exists():
         raise UsageError(f"`{out}` is there already.", hint="Name a file that is new.")
     reporter.report(Notice(f"Collecting evidence of cluster `{cluster.plan.cluster}`."))
-    texts = {name: _attempt(item) for name, item in _on_host(cluster).items()}
     deadline = Deadline(timeout)
-
-    def asked(machine: MachinePlan) -> dict[str, str]:
-        return _on_machine(cluster, machine, deadline)
-
-    # A transport is one thread's; the API is asked over the manager's.
-    with ThreadPoolExecutor(max_workers=len(cluster.plan.machines)) as pool:
-        try:
-            for found in pool.map(asked, _running(cluster)):
-                texts.update(found)
-        except BaseException:
-            process.stop_all()  # the pool waits for its threads, and they for machines
-            raise
-    secrets = _secrets(cluster)
-    _write({name: redact(text, secrets) for name, text in texts.items()}, out)
+    texts = _heard(exhibits.of(cluster, _states(cluster, deadline)), deadline)
+    redact = Redactor(_secrets(cluster))
+    _write({redact(name): redact(text) for name, text in texts.items()}, out)
     return out
 
 
-def _attempt(item: Callable[[], str]) -> str:
-    """Return an item's text, or why it cannot be had."""
+def _states(cluster: Cluster, deadline: Deadline) -> dict[str, MachineState] | None:
+    """Ask which machines run; None where Vagrant cannot tell."""
     try:
-        return item()
-    except InterruptedRunError:
-        raise
-    except (HarnessError, OSError) as error:
-        return f"(could not be had: {error})\n"
-
-
-def _on_host(cluster: Cluster) -> dict[str, Callable[[], str]]:
-    workspace, plan = cluster.workspace, cluster.plan
-    items: dict[str, Callable[[], str]] = {
-        "versions.json": _versions,
-        "doctor.json": lambda: _doctor(cluster),
-        "machines.json": lambda: json.dumps(cluster.provider.machines(timeout=ITEM_SECONDS)),
-        "plan.json": (workspace.root / "plan.json").read_text,
-        "timings.json": (workspace.root / "timings.json").read_text,
-        "Vagrantfile": (workspace.vagrant_dir / "Vagrantfile").read_text,
-    }
-    for machine in plan.machines:
-        placeholders = render.PLACEHOLDER_SECRETS
-        script = partial(render.init_script, plan, machine, placeholders, cluster.world)
-        items[f"{machine.name}/init.sh"] = script
-    for log in sorted(workspace.logs_dir.glob("*")):
-        items[f"logs/{log.name}"] = partial(_end, log)
-    return items
-
-
-def _versions() -> str:
-    versions = {
-        "harness": harness.__version__,
-        "python": sys.version,
-        "kernel": " ".join(os.uname()),
-        "system": platform.freedesktop_os_release().get("PRETTY_NAME", ""),
-    }
-    return json.dumps(versions, indent=2)
-
-
-def _doctor(cluster: Cluster) -> str:
-    found = doctor.findings(cluster.plan.provider, host_facts.collect())
-    return json.dumps([asdict(finding) for finding in found], indent=2)
-
-
-def _end(log: Path) -> str:
-    """Return the last part of a log."""
-    with log.open("rb") as file:
-        file.seek(max(0, log.stat().st_size - LOG_BYTES))
-        return file.read().decode(errors="replace")
-
-
-def _running(cluster: Cluster) -> list[MachinePlan]:
-    """Return the machines that can be asked; all of them where Vagrant cannot tell."""
-    try:
-        states = cluster.provider.machines(timeout=ITEM_SECONDS)
+        return cluster.provider.machines(timeout=min(ITEM_SECONDS, deadline.remaining))
     except InterruptedRunError:
         raise
     except HarnessError:
-        return list(cluster.plan.machines)
-    running = {name for name, state in states.items() if state is MachineState.RUNNING}
-    return [machine for machine in cluster.plan.machines if machine.name in running]
+        return None
 
 
-def _on_machine(cluster: Cluster, machine: MachinePlan, deadline: Deadline) -> dict[str, str]:
-    def asked(command: str) -> str:
-        transport = cluster.transport(machine.name)
-        result = transport.run(["sh", "-c", command], timeout=_seconds(deadline), sudo=True)
-        return result.stdout + result.stderr
-
-    def queried(words: Sequence[str]) -> str:
-        result = cluster.api.kubectl(words, timeout=_seconds(deadline))
-        return result.stdout + result.stderr
-
-    texts = {
-        f"{machine.name}/{name}": _attempt(partial(asked, command))
-        for name, command in ON_MACHINES.items()
-    }
-    if machine.role is Role.MANAGER:
-        for name, words in OF_CLUSTER.items():
-            texts[f"cluster/{name}"] = _attempt(partial(queried, words))
+def _heard(witnesses: Sequence[Sequence[Exhibit]], deadline: Deadline) -> dict[str, str]:
+    """Ask all witnesses at once; who is not done in time is cut short."""
+    names = [exhibit.name for witness in witnesses for exhibit in witness]
+    limit = min(TEXT_BYTES, ARCHIVE_BYTES // len(names))
+    texts = dict.fromkeys(names, LATE)
+    is_cut_short = False
+    # A transport is one thread's; the API is asked over the manager's.
+    with futures.ThreadPoolExecutor(max_workers=len(witnesses)) as pool:
+        jobs = [pool.submit(_hear, witness, texts, deadline, limit) for witness in witnesses]
+        try:
+            while futures.wait(jobs, timeout=TICK_SECONDS).not_done:
+                if deadline.expired and not is_cut_short:
+                    is_cut_short = True
+                    process.stop_all()
+        except BaseException:
+            process.stop_all()  # the pool waits for its threads, and they for machines
+            raise
+    if is_cut_short:
+        process.resume()
+    for error in filter(None, (job.exception() for job in jobs)):
+        if not (is_cut_short and isinstance(error, InterruptedRunError)):
+            raise error
     return texts
 
 
-def _seconds(deadline: Deadline) -> float:
-    if deadline.expired:
-        raise PhaseError("not asked: the time for collecting evidence was over")
-    return min(ITEM_SECONDS, deadline.remaining)
+def _hear(
+    witness: Sequence[Exhibit], texts: dict[str, str], deadline: Deadline, limit: int
+) -> None:
+    """Ask one witness everything, until it no longer answers or the time is over."""
+    for number, exhibit in enumerate(witness):
+        if deadline.expired:
+            return
+        try:
+            text = exhibit.ask(min(ITEM_SECONDS, deadline.remaining), limit)
+        except InterruptedRunError:
+            raise
+        except TransportError as error:
+            later = [other.name for other in witness[number:]]
+            texts.update(dict.fromkeys(later, f"(could not be had: {error})\n"))
+            return
+        except (HarnessError, OSError) as error:
+            text = f"(could not be had: {error})\n"
+        texts[exhibit.name] = last(text, limit)
+
+
+def last(text: str, limit: int) -> str:
+    """Return the last bytes of a text, from the beginning of a line.
+
+    Not from the middle of one: half a secret is not recognised as one.
+    """
+    encoded = text.encode()
+    if len(encoded) <= limit:
+        return text
+    end = encoded[-limit:].decode(errors="replace")
+    return end.partition("\n")[2] or end
 
 
 def _secrets(cluster: Cluster) -> list[str]:

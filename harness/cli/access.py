@@ -172,13 +172,14 @@ def logs(
         Path | None, typer.Option("--out", metavar="FILE", help="A new .tar.gz file.")
     ] = None,
     timeout: Annotated[
-        float, typer.Option("--timeout", metavar="SECONDS", min=1, help="Limit for machines.")
+        float, typer.Option("--timeout", metavar="SECONDS", min=1, help="Limit of the whole run.")
     ] = evidence.COLLECT_SECONDS,
 ) -> None:
     """Collect the evidence of what happened in one archive.
 
-    Plan, Vagrantfile, scripts, logs, journals and the cluster's own words; tokens, keys and
-    certificates are taken out. What cannot be had is noted in its place.
+    Plan, Vagrantfile, scripts, logs, consoles, journals, pods' logs, the cluster's own words and
+    what `doctor` says; tokens, keys and certificates are taken out. What cannot be had is noted
+    in its place.
     """
     cluster = session.recorded(name)
     chosen = out or evidence.default_file(Path(), cluster.plan.cluster)

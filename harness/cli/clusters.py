@@ -6,14 +6,13 @@ from typing import Annotated, Any
 
 import typer
 
-from harness import evidence, kubeconfig, orchestrator
+from harness import kubeconfig, orchestrator
 from harness import nodes as node_rows
 from harness import status as cluster_status
-from harness.cli import interrupts, offline, options, parts, privilege, session
+from harness.cli import failures, interrupts, offline, options, parts, privilege, session
 from harness.cli.options import Files, Name, Output, Print, Provider, ProviderChoice, example
 from harness.cluster import Cluster
 from harness.errors import HarnessError
-from harness.interfaces import Reporter
 from harness.orchestrator import Outcome
 from harness.workspace import clusters, state_dir
 
@@ -29,7 +28,7 @@ Timeout = Annotated[
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan and create nothing.")]
 CleanOnFailure = Annotated[
     bool,
-    typer.Option("--clean-on-failure", help="After a failure collect evidence, then remove all."),
+    typer.Option("--clean-on-failure", help="After a failure remove all but the evidence."),
 ]
 
 
@@ -49,7 +48,7 @@ def up(
 
     Validates, plans, creates machines, initialises the control plane, joins the workers and
     checks that pods reach each other. A second `up` changes nothing; after a failure or an
-    interruption it goes on from there.
+    interruption it goes on from there. After a failure the evidence is collected, as by `logs`.
     """
     paths = options.group_files(files)
     resolved = parts.resolve(paths, provider)
@@ -76,24 +75,11 @@ def _bring_up(cluster: Cluster, timeout: float, *, clean_on_failure: bool) -> Ou
         if not workspace.exists:
             # Before anything is recorded: what this host cannot do shall leave no trace.
             cluster.check_host()
-        with workspace.hold("up"):
-            try:
-                return orchestrator.up(cluster, reporter, timeout=timeout)
-            except (HarnessError, ExceptionGroup) as error:
-                if clean_on_failure and not interrupts.is_stop(error):
-                    _clean(cluster, reporter, error)
-                raise
-
-
-def _clean(cluster: Cluster, reporter: Reporter, error: Exception) -> None:
-    """Collect evidence, then remove the cluster; what fails here is only added to `error`."""
-    try:
-        out = evidence.default_file(state_dir() / "evidence", cluster.plan.cluster)
-        error.add_note(f"The evidence is in {evidence.collect(cluster, out, reporter)}.")
-        session.give_file(out)
-        orchestrator.down(cluster, reporter)
-    except (HarnessError, ExceptionGroup, OSError) as second:
-        error.add_note(f"Cleaning up failed too: {second}")
+        with (
+            workspace.hold("up"),
+            failures.documented(cluster, reporter, clean=clean_on_failure),
+        ):
+            return orchestrator.up(cluster, reporter, timeout=timeout)
 
 
 def _print_outcome(outcome: Outcome, output: Output) -> None:

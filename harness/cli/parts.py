@@ -146,6 +146,7 @@ def _vagrantfile(decided: ClusterPlan, workspace: Workspace, secrets: ClusterSec
         private_key=workspace.ssh_key,
         insecure_key=home / "insecure_private_key",
         public_key=secrets.ssh_public_key,
+        consoles=workspace.logs_dir,
         bridge=BRIDGE,
         libvirt_driver=driver,
         boot_timeout_seconds=BOOT_SECONDS if driver == "kvm" else EMULATED_BOOT_SECONDS,

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from harness.interfaces import Endpoint, Network
 
 ATTEMPT_SECONDS = 10.0
+LAST_ATTEMPT_SECONDS = 1.0
 RETRY_SECONDS = 0.5
 # Vagrant replaces its insecure key while the machine is already reachable, so a refused
 # key may pass; but a key that stays wrong must not take the whole connect time.
@@ -187,9 +188,10 @@ class SshTransport:
 
     def _connect(self, timeout: float) -> paramiko.SSHClient:
         window = Deadline(min(AUTHENTICATION_WINDOW_SECONDS, timeout))
+        deadline = Deadline(timeout)
         try:
             return retry(
-                lambda: self._attempt(window),
+                lambda: self._attempt(window, _attempt_seconds(deadline)),
                 on=(_NotYetError,),
                 timeout=timeout,
                 interval=RETRY_SECONDS,
@@ -199,11 +201,11 @@ class SshTransport:
             hint = "`harness status` shows whether the machine runs."
             raise TransportError(error.message, hint=hint) from error
 
-    def _attempt(self, authentication_window: Deadline) -> paramiko.SSHClient:
+    def _attempt(self, authentication_window: Deadline, seconds: float) -> paramiko.SSHClient:
         """Connect once, and translate what goes wrong into "passes" or "does not"."""
         name = self._endpoint.name
         try:
-            return self._login()
+            return self._login(seconds)
         except paramiko.BadHostKeyException as error:
             raise TransportError(
                 f"{name}: the host key of {self._where()} has changed",
@@ -222,14 +224,14 @@ class SshTransport:
         except (OSError, EOFError) as error:
             raise _NotYetError(str(error) or type(error).__name__) from error
 
-    def _login(self) -> paramiko.SSHClient:
+    def _login(self, seconds: float) -> paramiko.SSHClient:
         endpoint = self._endpoint
         client = paramiko.SSHClient()
         if self._known_hosts.exists():
             client.load_host_keys(str(self._known_hosts))
         client.set_missing_host_key_policy(_RecordKey(self._known_hosts))
         key = _private_key(endpoint)
-        sock = self._network.connect(endpoint.address, endpoint.port, timeout=ATTEMPT_SECONDS)
+        sock = self._network.connect(endpoint.address, endpoint.port, timeout=seconds)
         try:
             client.connect(
                 endpoint.address,
@@ -237,10 +239,10 @@ class SshTransport:
                 username=endpoint.user,
                 pkey=key,
                 sock=sock,
-                timeout=ATTEMPT_SECONDS,
-                banner_timeout=ATTEMPT_SECONDS,
-                auth_timeout=ATTEMPT_SECONDS,
-                channel_timeout=ATTEMPT_SECONDS,
+                timeout=seconds,
+                banner_timeout=seconds,
+                auth_timeout=seconds,
+                channel_timeout=seconds,
                 allow_agent=False,
                 look_for_keys=False,
             )
@@ -258,6 +260,11 @@ class SshTransport:
         tail = "\n".join((session.stdout + session.stderr).splitlines()[-TAIL_LINES:])
         message = f"{self._endpoint.name}: {label}: {what}"
         return TransportError(f"{message}:\n{tail}" if tail else message)
+
+
+def _attempt_seconds(deadline: Deadline) -> float:
+    """Give an attempt what is left of its caller's time, and the last one a moment more."""
+    return min(ATTEMPT_SECONDS, max(deadline.remaining, LAST_ATTEMPT_SECONDS))
 
 
 def _connection(client: paramiko.SSHClient) -> paramiko.Transport:

@@ -107,6 +107,16 @@ def test_a_server_that_never_comes_is_an_error_after_the_time_limit(
     assert "status" in info.value.hint
 
 
+def test_a_server_that_says_nothing_takes_no_longer_than_the_command_may(
+    sshd: Sshd, connect: Connect
+) -> None:
+    with Door(sshd.port, delay=30) as door:
+        began = time.monotonic()
+        with pytest.raises(TransportError, match="not within 1 s"):
+            connect(sshd.endpoint(port=door.port), connect_timeout=60).run(["true"], timeout=1)
+        assert time.monotonic() - began < 4
+
+
 def test_a_key_that_is_refused_gets_a_short_window_only(
     sshd: Sshd, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:

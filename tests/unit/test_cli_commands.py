@@ -1,14 +1,14 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import pytest
 
 from harness import orchestrator
 from harness import status as cluster_status
 from harness.cli import clusters
-from harness.errors import PhaseError, ProviderError
+from harness.errors import ProviderError
 from harness.events import PhaseStarted
 from harness.nodes import NodeRow
 from harness.orchestrator import Outcome
@@ -96,47 +96,6 @@ def test_a_dry_run_prints_the_plan_and_creates_nothing(
     assert ran.out == run("plan", "--provider", "lxc").out
     assert ran.err == "Nothing was created.\n"
     assert not state.exists()
-
-
-def fails(cluster: Cluster, _reporter: Reporter, *, timeout: float) -> NoReturn:
-    del timeout
-    cluster.workspace.save_plan(cluster.plan, vagrantfile="", content_hash="")
-    raise PhaseError("join: ip-192.168.2.2 did not join")
-
-
-def test_a_failed_up_keeps_everything(
-    run: Callable[..., Ran], world: FakeWorld, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(orchestrator, "up", fails)
-    ran = run("up", "--provider", "lxc")
-    assert (ran.code, ran.err) == (6, "error: join: ip-192.168.2.2 did not join\n")
-    assert world.workspace.exists
-
-
-def test_clean_on_failure_collects_evidence_and_removes_everything(
-    run: Callable[..., Ran], world: FakeWorld, state: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(orchestrator, "up", fails)
-    ran = run("up", "--provider", "lxc", "--clean-on-failure")
-    (archive,) = (state / "evidence").iterdir()
-    assert ran.code == 6
-    assert "error: join: ip-192.168.2.2 did not join" in ran.err
-    assert f"The evidence is in {archive}." in ran.err
-    assert not world.workspace.exists
-
-
-@pytest.mark.usefixtures("world")
-def test_a_failed_cleaning_up_does_not_hide_the_failure(
-    run: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def down(_cluster: Cluster, _reporter: Reporter) -> NoReturn:
-        raise ProviderError("Vagrant still has ip-192.168.2.2")
-
-    monkeypatch.setattr(orchestrator, "up", fails)
-    monkeypatch.setattr(orchestrator, "down", down)
-    ran = run("up", "--provider", "lxc", "--clean-on-failure")
-    assert ran.code == 6
-    assert "Cleaning up failed too: Vagrant still has ip-192.168.2.2" in ran.err
 
 
 def test_down_removes_the_cluster_once_and_has_nothing_to_do_then(

@@ -1,25 +1,27 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import stat
+import subprocess
 import tarfile
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
-from harness import evidence, process
+from harness import evidence, exhibits, process
 from harness.errors import InterruptedRunError, UsageError
 from harness.events import Notice
 from harness.interfaces import MachineState
-from tests.fake_cluster import FakeWorld
+from tests.fake_cluster import GOOD_HOST, FakeWorld
 from tests.fakes import Answer, RecordingReporter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
-TOKEN = "abcdef.0123456789abcdef"
-KEY = "-----BEGIN RSA PRIVATE KEY-----\nMIIEowIBAAKCAQEA\n-----END RSA PRIVATE KEY-----"
 pytestmark = pytest.mark.usefixtures("state")
 
 
@@ -58,12 +60,15 @@ def test_the_archive_has_everything_that_explains_a_cluster(
     assert json.loads(found["timings.json"])[0]["phase"] == "init"
     assert json.loads(found["doctor.json"])[0]["check"] == "vagrant"
     assert "harness" in json.loads(found["versions.json"])
+    assert json.loads(found["host.json"])["vagrant"] == GOOD_HOST.vagrant
+    assert json.loads(found["machines.json"])[name] == "running"
+    assert found["vagrant-plugins"] == "vagrant-lxc (1.4.3, system)\n"
     assert found["logs/vagrant.log"] == "Bringing machine up\n"
     assert found["Vagrantfile"] == "# nothing\n"
     assert found[f"{name}/init.sh"].startswith("#!")
-    for item in ("kubelet.log", "containerd.log", "harness-init.log", "sections"):
+    for item in exhibits.ON_MACHINES:
         assert found[f"{name}/{item}"] == f"words of {name}\n"
-    for item in ("nodes", "pods", "events", "node-descriptions"):
+    for item in exhibits.OF_CLUSTER:
         assert found[f"cluster/{item}"] == "NAME STATUS\n"
 
 
@@ -73,22 +78,12 @@ def test_the_archive_is_for_its_owner_alone(world: FakeWorld, tmp_path: Path) ->
     assert stat.S_IMODE(out.stat().st_mode) == 0o600
 
 
-def test_nothing_in_the_archive_is_secret(world: FakeWorld, tmp_path: Path) -> None:
-    folder = world.workspace.secrets_dir
-    secrets = {path.name: path.read_text() for path in folder.iterdir()}
-    token, key = secrets["token"].strip(), secrets["id_ed25519"].splitlines()[1]
-    (world.workspace.logs_dir / "noise.log").write_text(f"join {token} with\n  {key}\n")
-    text = "\n".join(collected(world, tmp_path / "evidence.tar.gz").values())
-    assert token not in text
-    assert key not in text
-    assert f"join {evidence.REMOVED} with\n  {evidence.REMOVED}\n" in text
-
-
 def test_what_cannot_be_had_is_noted_in_its_place(world: FakeWorld, tmp_path: Path) -> None:
     lost = world.plan.names[2]
     world.transports[lost].reachable = False
     found = collected(world, tmp_path / "evidence.tar.gz")
-    assert found[f"{lost}/kubelet.log"] == f"(could not be had: {lost}: cannot be reached)\n"
+    why = f"(could not be had: {lost}: cannot be reached)\n"
+    assert {found[f"{lost}/{item}"] for item in exhibits.ON_MACHINES} == {why}
     assert "words of" in found[f"{world.plan.names[1]}/kubelet.log"]
     assert found["timings.json"].startswith("(could not be had: ")
 
@@ -101,17 +96,106 @@ def test_machines_that_do_not_run_are_not_asked(world: FakeWorld, tmp_path: Path
     assert "plan.json" in found
 
 
+def test_a_machine_that_hangs_once_is_not_asked_again(world: FakeWorld, tmp_path: Path) -> None:
+    for transport in world.transports.values():
+        transport.script.insert(0, lambda _argv, _stdin: Answer(hangs=True))
+    found = collected(world, tmp_path / "evidence.tar.gz")
+    assert [len(transport.calls) for transport in world.transports.values()] == [1] * 4
+    assert "did not end within 20 s" in found[f"{world.plan.manager.name}/kubelet.log"]
+    assert "did not end within 20 s" in found["cluster/nodes"]
+
+
 def test_time_that_is_over_is_noted_and_nobody_is_asked(world: FakeWorld, tmp_path: Path) -> None:
     found = collected(world, tmp_path / "evidence.tar.gz", timeout=0)
-    assert "not asked: the time" in found[f"{world.plan.manager.name}/kubelet.log"]
+    assert found[f"{world.plan.manager.name}/kubelet.log"] == evidence.LATE
     assert all(transport.calls == [] for transport in world.transports.values())
 
 
-def test_a_long_log_is_kept_by_its_end(world: FakeWorld, tmp_path: Path) -> None:
-    log = world.workspace.logs_dir / "long.log"
-    log.write_text("x" * evidence.LOG_BYTES + "the end")
-    found = collected(world, tmp_path / "evidence.tar.gz")["logs/long.log"]
-    assert (len(found), found[-7:]) == (evidence.LOG_BYTES, "the end")
+@pytest.mark.parametrize("stuck", ["machines", "vagrant"])
+def test_who_does_not_even_keep_time_limits_is_cut_short(
+    stuck: str, world: FakeWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forever(_argv: tuple[str, ...], _stdin: bytes) -> Answer:
+        assert process.STOPPING.wait(30), "nobody stopped what hangs"
+        raise InterruptedRunError("stopped")
+
+    if stuck == "machines":
+        for transport in world.transports.values():
+            transport.script.insert(0, forever)
+    else:
+        folder = tmp_path / "bin"
+        folder.mkdir()
+        (folder / "vagrant").write_text("#!/bin/sh\nexec sleep 30\n")
+        (folder / "vagrant").chmod(0o755)
+        monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+    began = time.monotonic()
+    found = collected(world, tmp_path / "evidence.tar.gz", timeout=1)
+    assert time.monotonic() - began < 5
+    late = {name for name, text in found.items() if text == evidence.LATE}
+    kubelet = f"{world.plan.manager.name}/kubelet.log"
+    assert (kubelet in late) == (stuck == "machines")
+    assert json.loads(found["plan.json"])
+    assert not process.STOPPING.is_set()
+
+
+def test_an_archive_is_limited_whatever_is_in_it(
+    world: FakeWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evidence, "ARCHIVE_BYTES", 100_000)
+    flood = "".join(f"line {number}\n" for number in range(100_000))
+    for transport in world.transports.values():
+        transport.script.insert(0, lambda _argv, _stdin: Answer(stdout=flood))
+    world.api.said = flood
+    (world.workspace.logs_dir / "long.log").write_text(flood)
+    found = collected(world, tmp_path / "evidence.tar.gz")
+    assert sum(len(text.encode()) for text in found.values()) <= 100_000
+    for name in ("logs/long.log", "cluster/events", f"{world.plan.names[1]}/kubelet.log"):
+        assert re.fullmatch(r"(line \d+\n)+", found[name]), name
+        assert found[name].endswith("line 99999\n")
+    (call,) = {call.argv[-1] for one in world.transports.values() for call in one.calls}
+    assert int(call) == 100_000 // len(found) + 1  # no more than that leaves a machine
+
+
+def test_a_text_that_is_one_long_line_is_kept_by_its_end() -> None:
+    assert evidence.last("x" * 20, 5) == "xxxxx"
+    assert evidence.last("äää", 3) == "\N{REPLACEMENT CHARACTER}ä"
+
+
+@pytest.mark.parametrize(("name", "command"), exhibits.ON_MACHINES.items())
+def test_every_command_for_machines_is_a_shell_command(
+    name: str, command: str, tool: Callable[[str], str]
+) -> None:
+    script = f"#!/bin/sh\n{command}\n"
+    argv = [tool("shellcheck"), "--severity=style", "-"]
+    done = subprocess.run(argv, input=script, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{name}: {done.stdout}"
+
+
+def asked_for(command: str, limit: int, *, seconds: str = "5") -> str:
+    argv = ["sh", "-c", exhibits._LIMITED, "evidence", command, seconds, str(limit)]
+    return subprocess.run(argv, capture_output=True, text=True, check=True, timeout=20).stdout
+
+
+def test_a_machine_limits_what_it_is_asked_itself() -> None:
+    assert asked_for("echo out; echo err >&2; exit 3", 100) == "out\nerr\n(exited 3)\n"
+    assert asked_for("seq 100000", 12) == "99999\n100000\n"[-12:]
+    assert asked_for("echo first; sleep 30", 100, seconds="0.3") == "first\n(exited 124)\n"
+
+
+def test_pods_logs_are_kept_by_the_ends_of_the_newest(tmp_path: Path) -> None:
+    for age, name in enumerate(("new", "old")):
+        log = tmp_path / "pods" / f"kube-system_{name}" / "main" / "0.log"
+        log.parent.mkdir(parents=True)
+        log.write_text("".join(f"{name} {number}\n" for number in range(20_000)))
+        os.utime(log, (1_000_000 - age, 1_000_000 - age))
+    (tmp_path / "pods" / "short.log").write_text("short\n")
+    command = exhibits.ON_MACHINES["pods.log"].replace("/var/log/pods", str(tmp_path / "pods"))
+    told = asked_for(command, 10**6)
+    assert len(told) < 2 * exhibits.POD_LOG_BYTES + 1000
+    headings = [line.split("/")[-3] for line in told.splitlines() if "main/0.log" in line]
+    assert headings == ["kube-system_old", "kube-system_new"]
+    assert re.search(r"0\.log\nold \d+\n", told), "it begins in the middle of a line"
+    assert "short.log\nshort\n" in told
 
 
 def test_a_file_that_is_there_is_not_overwritten(world: FakeWorld, tmp_path: Path) -> None:
@@ -135,30 +219,3 @@ def test_collecting_is_announced(world: FakeWorld, tmp_path: Path) -> None:
     reporter = RecordingReporter()
     evidence.collect(world.cluster, tmp_path / "evidence.tar.gz", reporter)
     assert reporter.events == [Notice("Collecting evidence of cluster `walkthrough`.")]
-
-
-@pytest.mark.parametrize(
-    ("text", "left"),
-    [
-        (f"before\n{KEY}\nafter", "before\n(removed)\nafter"),
-        (f"kubeadm join --token {TOKEN} 1.2.3.4", "kubeadm join --token (removed) 1.2.3.4"),
-        (f'"{TOKEN}"', '"(removed)"'),
-        ("client-key-data: TUlJRQ==\nuser: a", "client-key-data: (removed)\nuser: a"),
-        ("client-certificate-data: TUlJRQ==", "client-certificate-data: (removed)"),
-        ('"token": "eyJhbGci.x.y"', '"token": (removed)'),
-        ("token: abc", "token: (removed)"),
-        ("--certificate-key f8902e", "--certificate-key (removed)"),
-        ("kube-proxy.1234567890abcdef at v1.20.2", "kube-proxy.1234567890abcdef at v1.20.2"),
-        ("an event coredns.16c8d0f1a2b3c4d5", "an event coredns.16c8d0f1a2b3c4d5"),
-        ("the words of my-secret-value", "the words of (removed)"),
-        ("  MIIEline1line1\n  MIIEline2line2", "  (removed)\n  (removed)"),
-    ],
-)
-def test_secrets_are_taken_out_and_nothing_else(text: str, left: str) -> None:
-    secrets = ["my-secret-value\n", "-----BEGIN X-----\nMIIEline1line1\nMIIEline2line2\nab\n"]
-    assert evidence.redact(text, secrets) == left
-
-
-def test_redacting_twice_changes_nothing_more() -> None:
-    once = evidence.redact(f"token: {TOKEN}\n{KEY}", [])
-    assert evidence.redact(once, []) == once

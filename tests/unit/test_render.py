@@ -35,6 +35,7 @@ SETTINGS = render.VagrantSettings(
     private_key=Path("/state/walkthrough/ssh/id_ed25519"),
     insecure_key=Path("/vagrant home/insecure_private_key"),
     public_key="ssh-ed25519 AAAAC3NzaC1lZDI1NTE5 harness\n",
+    consoles=Path("/state/it's here/logs"),
     libvirt_driver="qemu",
 )
 

@@ -97,6 +97,7 @@ def prepare(folder: Path, network: LabNetwork, uri: str, vagrant_home: Path) -> 
         private_key=workspace.ssh_key,
         insecure_key=vagrant_home / "insecure_private_key",
         public_key=workspace.secrets().ssh_public_key,
+        consoles=workspace.logs_dir,
         libvirt_driver="qemu",
         boot_timeout_seconds=int(UP_SECONDS),
     )
