@@ -7,12 +7,13 @@ it takes, whether machines answer or not.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import tarfile
 from concurrent import futures
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from harness import exhibits, process
 from harness.errors import HarnessError, InterruptedRunError, TransportError, UsageError
@@ -22,7 +23,7 @@ from harness.wait import Deadline
 from harness.workspace import PRIVATE_FILE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from harness.cluster import Cluster
@@ -59,17 +60,39 @@ def collect(
         `out`.
 
     Raises:
-        UsageError: If there is something at `out` already.
+        UsageError: If there is something at `out` already, or nothing can be.
         InterruptedRunError: If everything is being stopped; no archive is written then.
     """
-    if out.exists():
-        raise UsageError(f"`{out}` is there already.", hint="Name a file that is new.")
     reporter.report(Notice(f"Collecting evidence of cluster `{cluster.plan.cluster}`."))
     deadline = Deadline(timeout)
-    texts = _heard(exhibits.of(cluster, _states(cluster, deadline)), deadline)
-    redact = Redactor(_secrets(cluster))
-    _write({redact(name): redact(text) for name, text in texts.items()}, out)
+    with _begun(out) as file:
+        texts = _heard(exhibits.of(cluster, _states(cluster, deadline)), deadline)
+        redact = Redactor(_secrets(cluster))
+        folder = out.name.removesuffix(".gz").removesuffix(".tar")
+        _write({f"{folder}/{redact(name)}": redact(text) for name, text in texts.items()}, file)
     return out
+
+
+@contextlib.contextmanager
+def _begun(out: Path) -> Iterator[BinaryIO]:
+    """Open the archive before anybody is asked, and remove it if it does not come to its end.
+
+    Raises:
+        UsageError: If it is there already, or cannot be written.
+    """
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)
+    except OSError as error:
+        raise UsageError(
+            f"`{out}` cannot be made: {error.strerror}.", hint="Name a file that is new."
+        ) from error
+    with os.fdopen(descriptor, "wb") as file:
+        try:
+            yield file
+        except BaseException:
+            out.unlink()
+            raise
 
 
 def _states(cluster: Cluster, deadline: Deadline) -> dict[str, MachineState] | None:
@@ -146,14 +169,11 @@ def _secrets(cluster: Cluster) -> list[str]:
     return [path.read_text() for path in sorted(folder.glob("*")) if path.suffix not in public]
 
 
-def _write(texts: Mapping[str, str], out: Path) -> None:
-    out.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)
-    name = out.name.removesuffix(".gz").removesuffix(".tar")
-    with os.fdopen(descriptor, "wb") as file, tarfile.open(fileobj=file, mode="w:gz") as archive:
+def _write(texts: Mapping[str, str], file: BinaryIO) -> None:
+    with tarfile.open(fileobj=file, mode="w:gz") as archive:
         for path, text in texts.items():
             content = text.encode()
-            member = tarfile.TarInfo(f"{name}/{path}")
+            member = tarfile.TarInfo(path)
             member.size, member.mode = len(content), PRIVATE_FILE
             member.mtime = int(datetime.now(tz=UTC).timestamp())
             archive.addfile(member, io.BytesIO(content))

@@ -1,7 +1,8 @@
-"""The user's kubeconfig: one context per cluster, written whole, under a lock, 0600."""
+"""The user's kubeconfig: one context per cluster, written whole, under kubectl's lock, 0600."""
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 import filelock
@@ -12,6 +13,7 @@ from harness.spec import MACHINE_PREFIX
 from harness.workspace import PRIVATE_FILE, write_atomically
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 LOCK_SECONDS = 10.0
@@ -60,7 +62,7 @@ def merge(file: Path, exported: str) -> None:
         for section in SECTIONS:
             config[section] = [*_others(config, section, new["current-context"]), *new[section]]
         config["current-context"] = new["current-context"]
-        write_atomically(file, yaml.safe_dump(config, sort_keys=False), mode=PRIVATE_FILE)
+        _write(file, config)
 
 
 def forget(file: Path, cluster: str) -> bool:
@@ -81,7 +83,7 @@ def forget(file: Path, cluster: str) -> bool:
             config[section] = _others(config, section, name)
         if config.get("current-context") == name:
             config["current-context"] = ""
-        write_atomically(file, yaml.safe_dump(config, sort_keys=False), mode=PRIVATE_FILE)
+        _write(file, config)
     return True
 
 
@@ -89,10 +91,25 @@ def _others(config: Config, section: str, name: str) -> list[Config]:
     return [entry for entry in config.get(section) or () if entry.get("name") != name]
 
 
-def _locked(file: Path) -> filelock.FileLock:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    # kubectl's own lock file is another one; what is written whole is never seen half.
-    return filelock.FileLock(f"{file}.harness-lock", timeout=LOCK_SECONDS)
+@contextlib.contextmanager
+def _locked(file: Path) -> Iterator[None]:
+    """Hold kubectl's own lock: a file beside the kubeconfig that may be made but once.
+
+    (client-go `tools/clientcmd/config.go`, `lockFile`.)
+    """
+    lock = filelock.SoftFileLock(f"{file}.lock", timeout=LOCK_SECONDS)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except filelock.Timeout as error:
+        hint = f"Try again; if no kubectl runs, remove {lock.lock_file}."
+        raise HostError(f"{file} is being changed by another program.", hint=hint) from error
+    except OSError as error:
+        raise HostError(f"{file} cannot be written: {error.strerror}") from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _read(file: Path) -> Config:
@@ -105,3 +122,8 @@ def _read(file: Path) -> Config:
     if not isinstance(config, dict):
         raise HostError(f"{file} is no kubeconfig: it holds no mapping")
     return config
+
+
+def _write(file: Path, config: Config) -> None:
+    # A link stays one, and what it leads to is replaced.
+    write_atomically(file.resolve(), yaml.safe_dump(config, sort_keys=False), mode=PRIVATE_FILE)

@@ -115,17 +115,35 @@ def check(plan: ClusterPlan, world: World | None = None) -> tuple[Problem, ...]:
     return tuple(warnings)
 
 
+_EXPOSING = (
+    (
+        re.compile(rf"-token[ =]+['\"]?{re.escape(PLACEHOLDER_SECRETS.token)}"),
+        (
+            "the token stands on a command line, where every process on the machine can read it; "
+            "kubeadm's --config keeps it in a file"
+        ),
+    ),
+    (
+        re.compile(r"unsafe-skip-ca-verification|unsafeSkipCAVerification:\s*['\"]?true"),
+        (
+            "this join trusts whatever answers at the control plane's address; caCertHashes in "
+            "kubeadm's --config, or --discovery-token-ca-cert-hash, pins the certificate authority"
+        ),
+    ),
+    (
+        re.compile(r"^\s*set\s+(-[a-z]*x|-o\s+xtrace)"),
+        "the shell writes every command that it runs into the journal, tokens and all",
+    ),
+)
+
+
 def _exposures(machine: MachinePlan, script: str) -> list[Problem]:
-    """Return where a script puts the token on a command line; upstream's listings all do."""
-    option = re.compile(rf"--token[ =]+['\"]?{re.escape(PLACEHOLDER_SECRETS.token)}")
-    message = (
-        "the token stands on a command line, where every process on the machine can read it; "
-        "kubeadm's --config keeps it in a file"
-    )
+    """Return where a script gives away what is secret; upstream's listings do."""
     return [
         Problem(str(machine.template), f"line {number} of what it renders", message)
         for number, line in enumerate(script.splitlines(), start=1)
-        if option.search(line)
+        for pattern, message in _EXPOSING
+        if pattern.search(line)
     ]
 
 

@@ -26,7 +26,7 @@ import platformdirs
 from pydantic import TypeAdapter
 
 from harness import pki
-from harness.errors import ClusterHeldError
+from harness.errors import ClusterHeldError, UsageError
 from harness.spec import ClusterPlan, ClusterSecrets
 
 if TYPE_CHECKING:
@@ -80,7 +80,13 @@ class Workspace:
 
     @classmethod
     def of(cls, cluster: str, *, state: Path | None = None) -> Workspace:
-        """Return the workspace of a cluster, whether it exists or not."""
+        """Return the workspace of a cluster, whether it exists or not.
+
+        Raises:
+            UsageError: If the name would lead out of the folder of workspaces.
+        """
+        if cluster in {"", ".."} or Path(cluster).name != cluster:
+            raise UsageError(f"`{cluster}` cannot be the name of a cluster.")
         return cls((state or state_dir()) / "clusters" / cluster, cluster)
 
     @property

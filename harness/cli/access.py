@@ -153,12 +153,15 @@ def kubeconfig(
     text = cluster.kubeconfig_text()
     if merge:
         file = session.user_kubeconfig()
+        with session.writing(file):
+            session.make_folder(file.parent)
         kubeconfigs.merge(file, text)
         session.give_file(file)
         context = kubeconfigs.context_name(cluster.plan.cluster)
         typer.echo(f"{file} has the context {context} now.", err=True)
     if out is not None:
-        write_atomically(out, text, mode=PRIVATE_FILE)
+        with session.writing(out):
+            write_atomically(out.resolve(), text, mode=PRIVATE_FILE)
         session.give_file(out)
         typer.echo(f"Use it as KUBECONFIG={shlex.quote(str(out.absolute()))}", err=True)
     if not merge and out is None:

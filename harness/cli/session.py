@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from harness import groups
 from harness.cli import options, parts, privilege
+from harness.errors import UsageError
 from harness.reporters import JsonLines, Many, choose
 from harness.workspace import Workspace
 
@@ -69,6 +70,29 @@ def user_kubeconfig() -> Path:
     caller = os.environ.get("SUDO_UID")
     home = Path(pwd.getpwuid(int(caller)).pw_dir) if caller else Path.home()
     return home / ".kube" / "config"
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Say that a file, which the caller has named, cannot be written.
+
+    Raises:
+        UsageError: In place of any OSError of the block, and if there is no file but a
+            device or a folder: it would be replaced.
+    """
+    if path.exists() and not path.is_file():
+        raise UsageError(f"`{path}` is no file.", hint="Name a file that is new.")
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(f"`{path}` cannot be written: {error.strerror}.") from error
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder for a file of the caller's, as the caller's."""
+    if not path.is_dir():
+        path.mkdir(parents=True)
+        give_file(path)
 
 
 def give_file(path: Path) -> None:

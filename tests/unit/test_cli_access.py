@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 import tarfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +14,6 @@ from tests.fakes import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
 
     from tests.fake_cluster import FakeWorld
     from tests.unit.conftest import Ran
@@ -176,6 +177,49 @@ def test_a_kubeconfig_for_this_hosts_shell_is_printed_or_written_privately(
     assert (written.out, written.err) == ("", f"Use it as KUBECONFIG={out}\n")
     assert out.read_text() == printed.out
     assert stat.S_IMODE(out.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("out", ["/dev/null", "/", "/proc/admin.conf"])
+def test_a_kubeconfig_replaces_no_device_and_tells_what_cannot_be_written(
+    out: str, run: Callable[..., Ran], world: FakeWorld
+) -> None:
+    before = os.lstat(out) if Path(out).exists() else None
+    world.transports[MANAGER].on("cat", answer=Answer(stdout=json.dumps(ADMIN)))
+    ran = run("kubeconfig", "--out", out)
+    assert (ran.code, ran.out) == (2, "")
+    assert f"`{out}`" in ran.err
+    assert before is None or os.lstat(out) == before
+
+
+def test_merging_and_forgetting_are_about_the_users_own_file(
+    run: Callable[..., Ran], world: FakeWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.record()
+    world.transports[MANAGER].on("cat", answer=Answer(stdout=json.dumps(ADMIN)))
+    file = tmp_path / "home" / "config"
+    monkeypatch.setenv("KUBECONFIG", f"{file}{os.pathsep}/nowhere/other")
+    ran = run("kubeconfig", "--merge")
+    assert (ran.code, ran.out) == (0, "")
+    assert "harness-walkthrough" in file.read_text()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert run("down").code == 0
+    assert "harness-walkthrough" not in file.read_text()
+    assert [path.name for path in file.parent.iterdir()] == ["config"]
+
+
+def test_a_users_first_kubeconfig_is_the_users_with_its_folder(
+    run: Callable[..., Ran], world: FakeWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can give files away")
+    monkeypatch.setenv("SUDO_UID", "12345")
+    monkeypatch.setenv("SUDO_GID", "12345")
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / ".kube" / "config"))
+    world.record()
+    world.transports[MANAGER].on("cat", answer=Answer(stdout=json.dumps(ADMIN)))
+    assert run("kubeconfig", "--merge").code == 0
+    owners = {path.stat().st_uid for path in (tmp_path / ".kube", tmp_path / ".kube" / "config")}
+    assert owners == {12345}
 
 
 def test_logs_writes_an_archive_and_prints_its_name(

@@ -7,6 +7,7 @@ import stat
 import subprocess
 import tarfile
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,8 +21,6 @@ from tests.fakes import Answer, RecordingReporter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
-
 pytestmark = pytest.mark.usefixtures("state")
 
 
@@ -201,9 +200,17 @@ def test_pods_logs_are_kept_by_the_ends_of_the_newest(tmp_path: Path) -> None:
 def test_a_file_that_is_there_is_not_overwritten(world: FakeWorld, tmp_path: Path) -> None:
     out = tmp_path / "evidence.tar.gz"
     out.write_text("mine")
-    with pytest.raises(UsageError, match="is there already"):
+    with pytest.raises(UsageError, match="cannot be made: File exists"):
         evidence.collect(world.cluster, out, RecordingReporter())
     assert out.read_text() == "mine"
+
+
+def test_a_place_where_nothing_can_be_written_is_told_before_anybody_is_asked(
+    world: FakeWorld,
+) -> None:
+    with pytest.raises(UsageError, match="cannot be made: No such file"):
+        evidence.collect(world.cluster, Path("/proc/evidence.tar.gz"), RecordingReporter())
+    assert world.provider.calls == []
 
 
 def test_an_interruption_is_not_noted_but_raised(world: FakeWorld, tmp_path: Path) -> None:
@@ -211,8 +218,10 @@ def test_an_interruption_is_not_noted_but_raised(world: FakeWorld, tmp_path: Pat
         raise InterruptedRunError("stopped")
 
     world.transports[world.plan.names[0]].script.insert(0, stopped)
+    out = tmp_path / "evidence.tar.gz"
     with pytest.raises(InterruptedRunError):
-        evidence.collect(world.cluster, tmp_path / "evidence.tar.gz", RecordingReporter())
+        evidence.collect(world.cluster, out, RecordingReporter())
+    assert not out.exists()
 
 
 def test_collecting_is_announced(world: FakeWorld, tmp_path: Path) -> None:

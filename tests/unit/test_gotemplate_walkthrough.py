@@ -90,14 +90,35 @@ def test_upstreams_listing_renders_as_it_stands(
     assert render.init_script(plan, plan.manager, SECRETS) == RENDERED
 
 
-def test_a_token_on_a_command_line_runs_with_a_warning(tmp_path: Path) -> None:
-    (warning,) = render.check(walkthrough(tmp_path, "go"))
-    assert warning.file == str(tmp_path / "manager-init.sh")
-    assert warning.path == "line 17 of what it renders"
-    assert warning.message.startswith("the token stands on a command line")
+def test_what_exposes_the_token_runs_with_a_warning(tmp_path: Path) -> None:
+    trace, option = render.check(walkthrough(tmp_path, "go"))
+    assert {trace.file, option.file} == {str(tmp_path / "manager-init.sh")}
+    assert trace.message.startswith("the shell writes every command that it runs")
+    assert option.path == "line 17 of what it renders"
+    assert option.message.startswith("the token stands on a command line")
 
 
-def test_our_own_templates_put_no_token_on_a_command_line() -> None:
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("set -eux", "every command"),
+        ("kubeadm join --discovery-token '{{ KUBEADM_JOIN_TOKEN }}'", "on a command line"),
+        ("kubeadm join --tls-bootstrap-token={{ KUBEADM_JOIN_TOKEN }}", "on a command line"),
+        ("kubeadm join --discovery-token-unsafe-skip-ca-verification", "trusts whatever answers"),
+        ("    unsafeSkipCAVerification: true", "trusts whatever answers"),
+    ],
+)
+def test_each_exposure_is_named(line: str, told: str, tmp_path: Path) -> None:
+    template = tmp_path / "own.sh"
+    template.write_text(f"#!/bin/sh\n{line}\n")
+    plan = cluster_plan()
+    plan = replace(plan, machines=(replace(plan.manager, template=template),))
+    (warning,) = render.check(plan)
+    assert told in warning.message
+    assert warning.path == "line 2 of what it renders"
+
+
+def test_our_own_templates_expose_nothing() -> None:
     assert render.check(cluster_plan()) == ()
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness import render, workspace
-from harness.errors import InvalidInputError
+from harness.errors import InvalidInputError, UsageError
 from harness.workspace import Workspace, write_atomically
 from tests.samples import SECRETS, cluster_plan
 
@@ -251,3 +251,9 @@ def test_files_are_given_to_the_user_who_called_sudo(
     lab.give_to_caller()
     assert set(given.values()) == {(1000, 1001)}
     assert {lab.root.parent.parent, lab.root, lab.vagrant_dir / "Vagrantfile"} <= given.keys()
+
+
+@pytest.mark.parametrize("name", ["..", ".", "", "../other", "a/b", "/etc", "a/"])
+def test_no_name_leads_out_of_the_folder_of_workspaces(name: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="cannot be the name of a cluster"):
+        Workspace.of(name, state=tmp_path)
