@@ -11,6 +11,7 @@ from harness.kubectl import ADMIN_CONF
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from harness.commitments import Commitment
     from harness.interfaces import ClusterAPI, Network, Provider, Transport
     from harness.spec import ClusterPlan, ClusterSecrets
     from harness.template import World
@@ -31,11 +32,13 @@ class Cluster:
         transport: Machine name → how to run commands there.
         forget: Machine name → drops its connection and its host key.
         api: Its API server.
-        vagrantfile: Renders the Vagrantfile for the cluster's secrets.
+        vagrantfile: Renders the Vagrantfile of a plan of this cluster, for its secrets.
         check_host: Raises HostError if this host cannot do it.
         api_url: Returns where this host's ordinary shell reaches the API server.
         close: Closes every connection.
         world: What templates may reach; None means files alone.
+        commitments: The groups that the plan was made from.
+        recorded: What was recorded when it was made; None if nothing was.
     """
 
     plan: ClusterPlan
@@ -45,11 +48,13 @@ class Cluster:
     transport: Callable[[str], Transport]
     forget: Callable[[str], None]
     api: ClusterAPI
-    vagrantfile: Callable[[ClusterSecrets], str]
+    vagrantfile: Callable[[ClusterPlan, ClusterSecrets], str]
     check_host: Callable[[], None]
     api_url: Callable[[], str]
     close: Callable[[], None]
     world: World | None = None
+    commitments: tuple[Commitment, ...] = ()
+    recorded: ClusterPlan | None = None
 
     def admin_conf(self) -> str:
         """Return the administrator's configuration, as kubeadm wrote it on the manager."""

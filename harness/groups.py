@@ -15,6 +15,7 @@ from harness.errors import InvalidInputError, Problem, UsageError
 from harness.group_flavors import ComboFlavor, KubernetesFlavor, VanillaFlavor
 from harness.infrakit import Group, GroupSpec, PluginGroup, beside
 from harness.spec import FlavorPart, Role
+from harness.topology import NOTHING_KEPT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
 
     from harness.group_flavors import Flavor
     from harness.sources import Source
+    from harness.topology import Kept
 
-__all__ = ["GroupSpec", "load"]
+__all__ = ["GroupSpec", "load", "parse", "together"]
 
 _FLAVOR = ".Properties.Flavor"
 
@@ -31,15 +33,42 @@ _FLAVOR = ".Properties.Flavor"
 def load(
     names: Sequence[str | Path], *, read: Callable[[str], Source] = sources.read_file
 ) -> tuple[GroupSpec, ...]:
-    """Read and check the groups of one cluster.
+    """Read and check the groups of one cluster that has no machines yet.
+
+    Raises:
+        InvalidInputError: With every problem of all the files; what only shows between
+            groups is looked for once each file is right in itself.
+        UsageError: If no file is named.
+    """
+    return together(parse(names, read=read))
+
+
+def together(groups: Sequence[GroupSpec], kept: Kept = NOTHING_KEPT) -> tuple[GroupSpec, ...]:
+    """Return groups, each right in itself, that can be one cluster.
+
+    Args:
+        groups: As `parse` returned them.
+        kept: The addresses that its machines have already.
+
+    Raises:
+        InvalidInputError: With every problem between them.
+    """
+    if problems := list(topology.between(groups, kept)):
+        raise InvalidInputError(problems)
+    return tuple(groups)
+
+
+def parse(
+    names: Sequence[str | Path], *, read: Callable[[str], Source] = sources.read_file
+) -> tuple[GroupSpec, ...]:
+    """Read groups and check each by itself.
 
     Args:
         names: Group files; each holds one group or an array of groups.
         read: Reads what a name stands for; only files, unless told otherwise.
 
     Raises:
-        InvalidInputError: With every problem of all the files; what only shows between
-            groups is looked for once each file is right in itself.
+        InvalidInputError: With every problem of all the files.
         UsageError: If no file is named.
     """
     if not names:
@@ -58,8 +87,6 @@ def load(
             if group is not None:
                 groups.append(group)
                 problems += topology.within(group)
-    if not problems:
-        problems += topology.between(groups)
     if problems:
         raise InvalidInputError(problems)
     return tuple(groups)
@@ -79,7 +106,12 @@ def _entries(
         yield f"$[{index}]", entry
 
 
-def _group(source: Source, place: str, raw: object, problems: list[Problem]) -> GroupSpec | None:
+def _group(
+    source: Source,
+    place: str,
+    raw: Any,  # noqa: ANN401 - JSON can be anything
+    problems: list[Problem],
+) -> GroupSpec | None:
     """Check one group; what is wrong goes to `problems`."""
     model = PluginGroup if isinstance(raw, dict) and "Plugin" in raw else Group
     try:
@@ -89,11 +121,13 @@ def _group(source: Source, place: str, raw: object, problems: list[Problem]) -> 
         problems += invalid(model, error, source.name, place)
         return None
     if isinstance(parsed, PluginGroup):
-        return _spec(source, f"{place}.Properties", parsed.properties, problems)
-    return _spec(source, place, parsed, problems)
+        return _spec(source, f"{place}.Properties", parsed.properties, raw, problems)
+    return _spec(source, place, parsed, raw, problems)
 
 
-def _spec(source: Source, place: str, group: Group, problems: list[Problem]) -> GroupSpec | None:
+def _spec(
+    source: Source, place: str, group: Group, raw: dict[str, Any], problems: list[Problem]
+) -> GroupSpec | None:
     flavors = _flavors(group.properties.flavor)
     parts = {
         where: _part(source, place + where, flavor, problems) for where, flavor in flavors.items()
@@ -123,6 +157,8 @@ def _spec(source: Source, place: str, group: Group, problems: list[Problem]) -> 
         flavor=flavor.properties,
         template=parts[where].template or assets.init_script(role),
         parts=tuple(parts.values()) if len(parts) > 1 or where != _FLAVOR else (),
+        updating=group.properties.updating,
+        document=raw,
     )
 
 

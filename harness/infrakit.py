@@ -7,9 +7,9 @@ Keys, defaults and error texts are upstream's where it has them
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, Self, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
 
 from pydantic import (
     AfterValidator,
@@ -31,6 +31,8 @@ from harness.properties import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from harness.spec import FlavorPart, Role
 
 MAX_MACHINES = 64
@@ -39,7 +41,9 @@ MAX_MACHINES = 64
 InstancePlugin = Literal["instance-vagrant", "vagrant"]
 
 # As Go's time.ParseDuration has it, without a sign.
-_DURATION = re.compile(r"0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+")
+_TERM = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)")
+_DURATION = re.compile(rf"0|(?:{_TERM.pattern})+")
+_SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1, "m": 60, "h": 3600}
 
 
 def _group_id(text: str) -> str:
@@ -93,7 +97,7 @@ class Allocation(Model):
     size: int | None = Field(
         alias="Size",
         default=None,
-        ge=1,
+        ge=0,
         le=MAX_MACHINES,
         description="Number of machines; the harness gives them addresses.",
     )
@@ -129,9 +133,15 @@ class Updating(Model):
 
     @model_validator(mode="after")
     def _one_method(self) -> Self:
-        if self.count and re.search(r"[1-9]", self.duration):
+        if self.count and self.seconds:
             refuse("Only one Updating method may be used: Duration or Count")
         return self
+
+    @property
+    def seconds(self) -> float:
+        """The duration in seconds."""
+        terms = _TERM.findall(self.duration)
+        return sum((float(number) * _SECONDS[unit] for number, unit in terms), 0.0)
 
 
 class GroupProperties(Model):
@@ -143,7 +153,7 @@ class GroupProperties(Model):
     updating: Updating = Field(
         alias="Updating",
         default=Updating(),
-        description="How a rolling update goes on: checked, and of no effect while there are none.",
+        description="When a rolling update goes on to the next machine.",
     )
 
 
@@ -195,6 +205,8 @@ class GroupSpec:
         flavor: What the Kubernetes flavor is told.
         template: Absolute path of its init script's template.
         parts: The flavors of a combo; else none.
+        updating: When a rolling update goes on.
+        document: The group as it was written, in whichever shape.
     """
 
     file: str
@@ -209,6 +221,8 @@ class GroupSpec:
     flavor: KubernetesProperties
     template: Path
     parts: tuple[FlavorPart, ...]
+    updating: Updating
+    document: Mapping[str, Any] = field(hash=False, repr=False)
 
     def problem(self, path: str, message: str) -> Problem:
         """Name a problem at a path below the group, such as ``.Properties.Allocation``."""

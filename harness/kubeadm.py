@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import re
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 TOKEN_PATTERN = re.compile(r"[a-z0-9]{6}\.[a-z0-9]{16}")
 TOKEN_TTL = "24h0m0s"  # noqa: S105 - kubeadm's own default, said aloud
+TOKEN_LIFETIME = timedelta(hours=24)
+"""The same, for whoever renews a token."""
 
 _VERSION = re.compile(r"v1\.(\d+)\.\d+\S*")
 _PLAIN = re.compile(r"[A-Za-z]{3}\S*")
@@ -76,6 +80,38 @@ def check_token(text: str, file: Path) -> str:
         "16 of a-z0-9 (23 in all) should be; delete the file to have a new one made"
     )
     raise InvalidInputError([Problem(str(file), "line 1", message)])
+
+
+def token_secret_name(token: str) -> str:
+    """Name the Secret in kube-system that makes a bootstrap token valid."""
+    return f"bootstrap-token-{token.partition('.')[0]}"
+
+
+def token_secret(token: str, expires: datetime) -> dict[str, Any]:
+    """Return the Secret that `kubeadm init` makes of a token.
+
+    https://kubernetes.io/docs/reference/access-authn-authz/bootstrap-tokens/
+    """
+    token_id, _, token_secret = token.partition(".")
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": token_secret_name(token), "namespace": "kube-system"},
+        "type": "bootstrap.kubernetes.io/token",
+        "stringData": {
+            "token-id": token_id,
+            "token-secret": token_secret,
+            "expiration": expires.isoformat(timespec="seconds"),
+            "usage-bootstrap-authentication": "true",
+            "usage-bootstrap-signing": "true",
+            "auth-extra-groups": "system:bootstrappers:kubeadm:default-node-token",
+        },
+    }
+
+
+def token_expiry(encoded: str) -> datetime:
+    """Read when a token ends from its Secret's data, in base64."""
+    return datetime.fromisoformat(base64.b64decode(encoded).decode())
 
 
 def ca_cert_hash(pem: str) -> str:

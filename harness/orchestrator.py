@@ -8,12 +8,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from harness import nodes, render
-from harness.errors import HarnessError, InterruptedRunError, UsageError
+from harness.convergence import converge
+from harness.errors import HarnessError, InterruptedRunError
 from harness.events import Notice, PhaseEnded, PhaseFailed, PhaseStarted
 from harness.phases import SEQUENCE, ready
-from harness.phases.base import Site
-from harness.stopwatch import Stopwatch
-from harness.wait import Deadline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -50,71 +48,29 @@ def up(
     reporter: Reporter,
     *,
     timeout: float,
+    force: bool = False,
     phases: Sequence[Phase] = SEQUENCE,
 ) -> Outcome:
     """Bring the cluster up from wherever it is; every phase finds what is done already.
 
     Raises:
-        HarnessError, ExceptionGroup: What the first failing phase raised; machines are kept.
+        UsageError, HarnessError, ExceptionGroup: As `converge` does.
     """
     began = time.monotonic()
-    workspace, plan, world = cluster.workspace, cluster.plan, cluster.world
-    content_hash = render.content_hash(plan)
-    if rows := _settled(cluster, content_hash):
+    if rows := _settled(cluster):
         return Outcome(changed=False, nodes=rows, seconds=time.monotonic() - began)
-    _refuse_another_plan(workspace.load_plan(), plan)
-    secrets = workspace.secrets()
-    scripts = {one.name: render.init_script(plan, one, secrets, world) for one in plan.machines}
-    # Before any machine is made, so that none can be orphaned.
-    workspace.save_plan(plan, vagrantfile=cluster.vagrantfile(secrets), content_hash=content_hash)
-    site = Site(
-        plan=plan,
-        secrets=secrets,
-        scripts=scripts,
-        provider=cluster.provider,
-        network=cluster.network,
-        transport=cluster.transport,
-        forget=cluster.forget,
-        api=cluster.api,
-        check_host=cluster.check_host,
-        report=reporter.report,
-    )
-    stopwatch, deadline = Stopwatch(site.report, workspace.save_timings), Deadline(timeout)
-    for phase in phases:
-        stopwatch.run(phase, site, deadline)
+    converge(cluster, reporter, timeout=timeout, force=force, phases=phases)
     items = cluster.api.get("nodes")
-    workspace.mark_completed()
-    return Outcome(changed=True, nodes=_rows(items, plan), seconds=time.monotonic() - began)
+    return Outcome(changed=True, nodes=_rows(items, cluster.plan), seconds=time.monotonic() - began)
 
 
-def _refuse_another_plan(recorded: ClusterPlan | None, plan: ClusterPlan) -> None:
-    """Refuse to forget machines that exist.
-
-    Raises:
-        UsageError: If the cluster was begun with another provider, or with machines that the
-            groups no longer have.
-    """
-    if recorded is None:
-        return
-    hint = f"Run `harness down --name {plan.cluster}` first."
-    if recorded.provider != plan.provider:
-        raise UsageError(
-            f"Cluster `{plan.cluster}` was begun with {recorded.provider}, not {plan.provider}.",
-            hint=hint,
-        )
-    if gone := [name for name in recorded.names if name not in plan.names]:
-        raise UsageError(
-            f"Cluster `{plan.cluster}` has {', '.join(gone)}, which the groups no longer have.",
-            hint=hint,
-        )
-
-
-def _settled(cluster: Cluster, content_hash: str) -> tuple[NodeRow, ...] | None:
+def _settled(cluster: Cluster) -> tuple[NodeRow, ...] | None:
     """Return the table if the cluster already is as planned, else None.
 
     Proved by a live query: the recorded hash says only that nothing else was asked for.
     """
-    if cluster.workspace.content_hash != content_hash or not cluster.workspace.completed:
+    is_recorded = cluster.workspace.content_hash == render.content_hash(cluster.plan)
+    if not is_recorded or not cluster.workspace.completed:
         return None
     try:
         items = cluster.api.get("nodes", timeout=SETTLED_SECONDS)

@@ -9,7 +9,16 @@ import ipaddress
 from typing import TYPE_CHECKING
 
 from harness import topology
-from harness.spec import AddOn, ClusterPlan, MachinePlan, ProviderName, Role, Supply, Traits
+from harness.spec import (
+    AddOn,
+    ClusterPlan,
+    GroupPlan,
+    MachinePlan,
+    ProviderName,
+    Role,
+    Supply,
+    Traits,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,6 +40,7 @@ def resolve(
     supply: Supply,
     traits: Traits,
     default_box: str,
+    kept: topology.Kept = topology.NOTHING_KEPT,
 ) -> ClusterPlan:
     """Decide a cluster.
 
@@ -40,10 +50,11 @@ def resolve(
         supply: What their software is.
         traits: What they can do on this host.
         default_box: For groups that name no box.
+        kept: The addresses that its machines have already.
     """
     flavor = topology.manager_group(groups).flavor
     network = topology.machine_network(flavor)
-    addresses = topology.addresses(groups)
+    addresses = topology.addresses(groups, kept)
     machines = [
         _machine(group, index, address, default_box)
         for group in groups
@@ -63,6 +74,18 @@ def resolve(
         traits=traits,
         # A stable sort: within a role the order of files and indexes stays.
         machines=tuple(sorted(machines, key=lambda machine: machine.role is not Role.MANAGER)),
+        groups=tuple(_group(group) for group in groups),
+        default_box=default_box,
+    )
+
+
+def _group(group: GroupSpec) -> GroupPlan:
+    updating = group.updating
+    return GroupPlan(
+        id=group.id,
+        healthy_count=max(1, updating.count),
+        healthy_seconds=updating.seconds,
+        drains=updating.skip_before_instance_destroy != "drain",
     )
 
 

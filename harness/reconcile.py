@@ -5,14 +5,14 @@ Pure, and in upstream's words (docker/infrakit `pkg/controller/group`, scaler.go
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from harness.spec import ClusterPlan, MachinePlan
 
@@ -24,13 +24,25 @@ class Action(StrEnum):
     REPLACE = "replace"
     DESTROY = "destroy"
 
+    @property
+    def removes(self) -> bool:
+        """Whether a machine goes."""
+        return self is not Action.CREATE
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One action on one machine, by its name."""
+    """One action on one machine, by its name.
+
+    Attributes:
+        action: What becomes of it.
+        machine: Its name.
+        is_sick: Whether it goes because it is not well; then nothing waits for its pods.
+    """
 
     action: Action
     machine: str
+    is_sick: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,21 +64,72 @@ def changes(desired: ClusterPlan, observed: ClusterPlan | None) -> dict[str, Cha
     Raises:
         UsageError: If a group with LogicalIDs would have others.
     """
+    before = observed.members if observed else lambda _group: ()
+    known = {group.id for group in (observed.groups if observed else ()) if group.watched}
     return {
-        group: reconcile(_members(desired, group), _members(observed, group))
-        for group in dict.fromkeys(machine.group for machine in desired.machines)
+        group.id: reconcile(
+            desired.members(group.id), before(group.id), is_new=group.id not in known
+        )
+        for group in desired.groups
+        if group.watched
     }
 
 
-def reconcile(desired: Sequence[MachinePlan], observed: Sequence[MachinePlan]) -> Change:
+def steps(
+    desired: ClusterPlan, observed: ClusterPlan | None, sick: Collection[str] = ()
+) -> tuple[Step, ...]:
+    """Return all that it takes to get a cluster to its plan, in order.
+
+    Args:
+        desired: What shall be.
+        observed: What was recorded; a group that `desired` does not have any more goes.
+        sick: Machines to replace although nothing of them has changed.
+
+    Raises:
+        UsageError: If a group with LogicalIDs would have others.
+    """
+    gone = [
+        Step(Action.DESTROY, machine.name)
+        for machine in reversed(observed.machines if observed else ())
+        if machine.group not in {group.id for group in desired.groups}
+    ]
+    found = [step for change in changes(desired, observed).values() for step in change.steps]
+    known = {step.machine for step in found}
+    replaced = [Step(Action.REPLACE, name, is_sick=True) for name in sick if name not in known]
+    return (*gone, *found, *replaced)
+
+
+def union(desired: ClusterPlan, observed: ClusterPlan | None) -> ClusterPlan:
+    """Return a plan with everything that is there or will be, as it is now where it is there."""
+    there = {machine.name: machine for machine in (observed.machines if observed else ())}
+    names = {machine.name: machine for machine in desired.machines} | there
+    return desired.of(names.values())
+
+
+def leave(
+    desired: ClusterPlan, observed: ClusterPlan | None, freed: Collection[str]
+) -> ClusterPlan:
+    """Return the plan in which the machines of freed groups are what they are."""
+    there = [
+        machine for machine in (observed.machines if observed else ()) if machine.group in freed
+    ]
+    kept = [machine for machine in desired.machines if machine.group not in freed]
+    groups = tuple(replace(group, watched=group.id not in freed) for group in desired.groups)
+    return replace(desired.of((*kept, *there)), groups=groups)
+
+
+def reconcile(
+    desired: Sequence[MachinePlan], observed: Sequence[MachinePlan], *, is_new: bool = False
+) -> Change:
     """Return what it takes to get from the observed machines of a group to the desired ones.
 
     A machine has changed if its fingerprint has: its properties, or the content of what its
     script is made from.
 
     Args:
-        desired: Machines of one group; at least one.
-        observed: Machines of the same group that were committed before; none for a new group.
+        desired: Machines of one group.
+        observed: Machines of the same group that were committed before.
+        is_new: Whether the group was never committed before.
 
     Raises:
         UsageError: If a group with LogicalIDs would have others.
@@ -74,15 +137,13 @@ def reconcile(desired: Sequence[MachinePlan], observed: Sequence[MachinePlan]) -
     known = {machine.name: machine for machine in observed}
     wanted = {machine.name for machine in desired}
     added = [Step(Action.CREATE, one.name) for one in desired if one.name not in known]
-    if not observed:
-        return Change(f"Managing {len(desired)} instances", tuple(added))
     # The highest index first: what was added last goes first.
     by_age = sorted(observed, key=lambda machine: machine.index, reverse=True)
     removed = [Step(Action.DESTROY, one.name) for one in by_age if one.name not in wanted]
-    if (added or removed) and not all(one.sized for one in (*desired, *observed)):
+    if observed and (added or removed) and not all(one.sized for one in (*desired, *observed)):
         raise UsageError(
             "Logical ID changes to a quorum is not currently supported "
-            f"(group `{desired[0].group}`).",
+            f"(group `{(*desired, *observed)[0].group}`).",
             hint="Give the group its LogicalIDs back, or another ID.",
         )
     rolled = [
@@ -91,11 +152,9 @@ def reconcile(desired: Sequence[MachinePlan], observed: Sequence[MachinePlan]) -
         if one.name in known and one.fingerprint != known[one.name].fingerprint
     ]
     text = _text(len(desired), len(added), len(removed), len(rolled))
+    if is_new:
+        text = f"Managing {len(desired)} instances"
     return Change(text, (*removed, *rolled, *added))
-
-
-def _members(plan: ClusterPlan | None, group: str) -> list[MachinePlan]:
-    return [machine for machine in plan.machines if machine.group == group] if plan else []
 
 
 def _text(size: int, added: int, removed: int, rolled: int) -> str:

@@ -164,6 +164,9 @@ def fingerprinted(plan: ClusterPlan) -> ClusterPlan:
 def _fingerprint(plan: ClusterPlan, machine: MachinePlan) -> str:
     """Hash what a machine is made of, but its name: all of a group that is alike is alike."""
     told = asdict(replace(machine, name="", address="", index=0, fingerprint=""))
+    for flavor in (told, *told["parts"]):
+        # What the template says counts, below; not how the way to it is spelled.
+        flavor["spec"].pop("InitScriptTemplateURL", None)
     made_of = [told, asdict(plan.supply), asdict(plan.traits)]
     files = _templates([machine])
     if machine.role is Role.MANAGER:

@@ -7,8 +7,8 @@ Nothing here reads a file or decides anything; `groups` fills what users ask for
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping  # noqa: TC003 - plans are read by their annotations
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping  # noqa: TC003 - plans are read by their annotations
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path  # noqa: TC003 - likewise
 from typing import Any
@@ -215,6 +215,26 @@ class MachinePlan:
 
 
 @dataclass(frozen=True, slots=True)
+class GroupPlan:
+    """How one group is kept.
+
+    Attributes:
+        id: Its ID.
+        healthy_count: How many looks in a row must find a new machine healthy before a rolling
+            update goes on.
+        healthy_seconds: Or for how long.
+        drains: Whether a rolling update drains a machine before it goes.
+        watched: False for a group that was freed: its machines are left as they are.
+    """
+
+    id: str
+    healthy_count: int = 1
+    healthy_seconds: float = 0.0
+    drains: bool = True
+    watched: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class ClusterPlan:
     """Everything that is decided about a cluster before any machine exists.
 
@@ -231,6 +251,8 @@ class ClusterPlan:
         supply: What the machines' software is.
         traits: What the machines can do.
         machines: Managers first, then workers in the order of groups and indexes.
+        groups: In the order in which they were said.
+        default_box: Of groups that name none.
     """
 
     cluster: str
@@ -245,6 +267,8 @@ class ClusterPlan:
     supply: Supply
     traits: Traits
     machines: tuple[MachinePlan, ...]
+    groups: tuple[GroupPlan, ...] = ()
+    default_box: str = ""
 
     @property
     def manager(self) -> MachinePlan:
@@ -284,6 +308,17 @@ class ClusterPlan:
             f"There is no machine `{name}` in cluster `{self.cluster}`.",
             hint=f"Its machines are {', '.join(self.names)}.",
         )
+
+    def members(self, group: str) -> tuple[MachinePlan, ...]:
+        """Return the machines of a group, by index."""
+        own = [machine for machine in self.machines if machine.group == group]
+        return tuple(sorted(own, key=lambda machine: machine.index))
+
+    def of(self, machines: Iterable[MachinePlan]) -> ClusterPlan:
+        """Return this plan with these machines in place of its own, managers first."""
+        # A stable sort: within a role the given order stays.
+        ordered = sorted(machines, key=lambda machine: machine.role is not Role.MANAGER)
+        return replace(self, machines=tuple(ordered))
 
     def container_name(self, name: str) -> str:
         """Name a machine towards its provider so that its owner can be told from it.

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from harness import render
 from harness.errors import HarnessError
-from harness.interfaces import MachineState
+from harness.flavors import FLAVORS
+from harness.interfaces import HealthState, MachineState
 from harness.phases import ready
+from harness.spec import Role
 
 if TYPE_CHECKING:
     from harness.cluster import Cluster
@@ -58,3 +61,58 @@ def _items(cluster: Cluster) -> tuple[list[dict[str, Any]] | None, str]:
         return cluster.api.get("nodes"), ""
     except HarnessError as error:
         return None, error.message
+
+
+def groups(cluster: Cluster) -> list[dict[str, Any]]:
+    """Return the groups, in the shape of `group ls -o json`.
+
+    Each is ``{"id", "role", "size", "ready", "state"}``: how many machines there shall be, how
+    many nodes of them are Ready (None if the API server does not say), and ``freed``,
+    ``converged``, or ``converging`` while not all is as it was committed.
+    """
+    items, _ = _items(cluster)
+    reasons = ready.reasons(cluster.plan, items) if items is not None else {}
+    found = []
+    for group in cluster.plan.groups:
+        members = cluster.plan.members(group.id)
+        well = sum(machine.name not in reasons for machine in members)
+        is_done = cluster.workspace.completed and items is not None and well == len(members)
+        is_manager = cluster.plan.manager in members
+        found.append(
+            {
+                "id": group.id,
+                "role": str(Role.MANAGER if is_manager else Role.WORKER),
+                "size": len(members),
+                "ready": well if items is not None else None,
+                "state": ("converged" if is_done else "converging") if group.watched else "freed",
+            }
+        )
+    return found
+
+
+def instances(cluster: Cluster, group: str) -> dict[str, Any]:
+    """Return the machines of a group, in the shape of `group describe -o json`.
+
+    It is ``{"id", "converged", "instances": [{"id", "logical", "health", "reason", "tags"}]}``;
+    health is the flavor's word: ``healthy``, ``unhealthy`` or ``unknown``. Tags are upstream's
+    and what flavors add.
+    """
+    found = []
+    for machine in cluster.plan.members(group):
+        health = FLAVORS[machine.flavor].healthy(machine.part, machine, cluster.api)
+        made = render.instance(cluster.plan, machine, render.PLACEHOLDER_SECRETS, cluster.world)
+        found.append(
+            {
+                "id": machine.name,
+                "logical": machine.address,
+                "health": str(health.state),
+                "reason": health.reason,
+                "tags": {
+                    "infrakit.group": group,
+                    "infrakit.config.hash": machine.fingerprint.removeprefix("sha256:")[:12],
+                    **made.tags,
+                },
+            }
+        )
+    well = all(one["health"] == HealthState.HEALTHY for one in found)
+    return {"id": group, "converged": cluster.workspace.completed and well, "instances": found}

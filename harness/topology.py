@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
+from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,14 +13,20 @@ from harness.infrakit import MAX_MACHINES
 from harness.spec import Role
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from harness.errors import Problem
     from harness.infrakit import GroupSpec
     from harness.properties import KubernetesProperties
+    from harness.spec import ClusterPlan
 
 _ALLOCATION = ".Properties.Allocation"
 _IDS = f"{_ALLOCATION}.LogicalIDs"
+
+Kept = Mapping[str, tuple[str, ...]]
+"""Group ID → the addresses of its machines, by index."""
+
+NOTHING_KEPT: Kept = {}
 
 # The gateway is the first host, so Size groups begin at the second.
 _FIRST_HOST = 2
@@ -40,21 +47,47 @@ def manager_group(groups: Iterable[GroupSpec]) -> GroupSpec:
     return next(group for group in groups if group.role is Role.MANAGER)
 
 
-def addresses(groups: Sequence[GroupSpec]) -> dict[str, tuple[str, ...]]:
+def addresses(groups: Sequence[GroupSpec], kept: Kept = NOTHING_KEPT) -> dict[str, tuple[str, ...]]:
     """Give every machine its address, by group ID.
 
-    LogicalIDs are addresses. Size groups count up from the second host and step over
-    LogicalIDs; each further Size group begins 64 hosts on, so that scaling one group moves
-    no machine of another.
+    LogicalIDs are addresses. Machines of Size groups keep those that they have. New ones count
+    up from the second host and step over what is taken; each further Size group begins 64 hosts
+    on, so that scaling one group moves no machine of another.
+
+    Args:
+        groups: Of one cluster.
+        kept: What machines of Size groups have already.
     """
     taken = {address for group in groups for address in group.allocation.logical_ids}
+    taken.update(*kept.values())
     sized = itertools.count()
     return {
         group.id: group.allocation.logical_ids
         if group.allocation.size is None
-        else tuple(itertools.islice(_free(group, next(sized), taken), group.allocation.size))
+        else tuple(
+            itertools.islice(
+                itertools.chain(_still(group, kept), _free(group, next(sized), taken)),
+                group.allocation.size,
+            )
+        )
         for group in groups
     }
+
+
+def kept(plan: ClusterPlan | None) -> Kept:
+    """Return the addresses that a plan's machines have and shall keep."""
+    if plan is None:
+        return NOTHING_KEPT
+    return {
+        group: tuple(machine.address for machine in plan.members(group) if machine.sized)
+        for group in dict.fromkeys(machine.group for machine in plan.machines)
+    }
+
+
+def _still(group: GroupSpec, kept: Kept) -> Iterator[str]:
+    """Return what a group has and may keep: not where its network has been moved."""
+    network = machine_network(group.flavor)
+    return (one for one in kept.get(group.id, ()) if IPv4Address(one) in network)
 
 
 def _free(group: GroupSpec, ordinal: int, taken: set[str]) -> Iterator[str]:
@@ -163,8 +196,8 @@ def _networks(group: GroupSpec) -> Iterator[Problem]:
             yield group.flavor_problem(second, f"{other} overlaps {first} {one}; choose another")
 
 
-def between(groups: Sequence[GroupSpec]) -> Iterator[Problem]:
-    """Check groups, each right in itself, against one another."""
+def between(groups: Sequence[GroupSpec], kept: Kept = NOTHING_KEPT) -> Iterator[Problem]:
+    """Check groups, each right in itself, against one another and against what there is."""
     managers = [group for group in groups if group.role is Role.MANAGER]
     if not managers:
         yield groups[-1].problem(
@@ -183,9 +216,10 @@ def between(groups: Sequence[GroupSpec]) -> Iterator[Problem]:
         yield from repeated
         return
     yield from _same_cluster(groups)
-    yield from _allocated(groups)
+    given = addresses(groups, kept)
+    yield from _allocated(groups, given)
     if managers:
-        yield from _join_address(managers[0], groups)
+        yield from _join_address(managers[0], given)
 
 
 def warnings(groups: Sequence[GroupSpec]) -> Iterator[Problem]:
@@ -226,9 +260,13 @@ def _same_cluster(groups: Sequence[GroupSpec]) -> Iterator[Problem]:
                 )
 
 
-def _allocated(groups: Sequence[GroupSpec]) -> Iterator[Problem]:
-    owners: dict[str, GroupSpec] = {}
-    given = addresses(groups)
+def _allocated(groups: Sequence[GroupSpec], given: Kept) -> Iterator[Problem]:
+    owners = {
+        address: group
+        for group in groups
+        if group.allocation.size is not None
+        for address in given[group.id]
+    }
     for group in groups:
         for index, address in enumerate(group.allocation.logical_ids):
             owner = owners.setdefault(address, group)
@@ -252,11 +290,11 @@ def _allocated(groups: Sequence[GroupSpec]) -> Iterator[Problem]:
         )
 
 
-def _join_address(manager: GroupSpec, groups: Sequence[GroupSpec]) -> Iterator[Problem]:
-    own = addresses(groups)[manager.id]
+def _join_address(manager: GroupSpec, given: Kept) -> Iterator[Problem]:
+    own = given[manager.id]
     if manager.flavor.join_ip not in own:
         yield manager.flavor_problem(
             "KubeJoinIP",
             f"{manager.flavor.join_ip} is not an address of the manager group `{manager.id}`, "
-            f"whose addresses are {', '.join(own)}; list it in the group's LogicalIDs",
+            f"whose addresses are {', '.join(own) or 'none'}; list it in the group's LogicalIDs",
         )

@@ -155,12 +155,18 @@ class Workspace:
     def mark_completed(self) -> None:
         """Record that everything in the recorded plan was done."""
         write_atomically(self.root / "completed", self.content_hash + "\n")
+        (self.root / "was-ready").touch()
 
     @property
     def completed(self) -> bool:
         """Whether the recorded plan, and no other, was brought up to its end."""
         path = self.root / "completed"
         return path.is_file() and path.read_text().strip() == self.content_hash
+
+    @property
+    def was_ready(self) -> bool:
+        """Whether this cluster has been Ready before, so that somebody may use it."""
+        return (self.root / "was-ready").is_file()
 
     @property
     def last_phase(self) -> str:

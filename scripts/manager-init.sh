@@ -21,5 +21,3 @@ section network
 section join
 {% include "join-cluster.sh" %}
 {% endif %}
-
-section 'done'

@@ -13,5 +13,3 @@ section install
 
 section join
 {% include "join-cluster.sh" %}
-
-section 'done'

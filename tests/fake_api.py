@@ -12,7 +12,7 @@ from harness.interfaces import Result
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-KINDS = ("nodes", "pods", "configmaps")
+KINDS = ("nodes", "pods", "configmaps", "secrets")
 
 
 @dataclass
@@ -60,7 +60,9 @@ class FakeAPI:
         if not self.exit_status and words[0] == "apply":
             self._take(json.loads(stdin))
         elif not self.exit_status and words[0] == "delete":
-            err = self._remove(*words[1:3], absent_is_fine="--ignore-not-found" in argv)
+            err = self._remove(words[1], words[2:], absent_is_fine="--ignore-not-found" in argv)
+        elif not self.exit_status and words[0] == "get" and not out:
+            out = self._named(words[1], words[2:])
         elif not self.exit_status and words[0] in ("cordon", "drain", "uncordon"):
             err = self._close(words[1], closed=words[0] != "uncordon")
         status = self.exit_status or int(bool(err))
@@ -73,12 +75,17 @@ class FakeAPI:
     def _take(self, manifest: dict[str, Any]) -> None:
         self.items[f"{manifest['kind'].lower()}s"].append(manifest)
 
-    def _remove(self, kind: str, name: str, *, absent_is_fine: bool) -> str:
+    def _named(self, kind: str, names: Sequence[str]) -> str:
+        """Answer `get KIND NAME… --output=name`."""
+        found = [item["metadata"]["name"] for item in self.items.get(f"{kind}s", ())]
+        return "".join(f"{kind}/{name}\n" for name in names if name in found)
+
+    def _remove(self, kind: str, names: Sequence[str], *, absent_is_fine: bool) -> str:
         items = self.items[f"{kind.removesuffix('s')}s"]
-        kept = [item for item in items if item["metadata"]["name"] != name]
-        if len(kept) == len(items) and not absent_is_fine:
-            return _not_found(kind, name)
-        items[:] = kept
+        there = {item["metadata"]["name"] for item in items}
+        if not absent_is_fine and (absent := [name for name in names if name not in there]):
+            return _not_found(kind, absent[0])
+        items[:] = [item for item in items if item["metadata"]["name"] not in names]
         return ""
 
     def _close(self, name: str, *, closed: bool) -> str:

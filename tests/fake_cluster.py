@@ -93,10 +93,11 @@ class FakeWorld:
             transport=lambda name: self.transports[name],
             forget=lambda name: self.transports[name].close(),
             api=self.api,
-            vagrantfile=lambda secrets: f"# {secrets.ca_cert_hash}\n",
+            vagrantfile=lambda plan, secrets: f"# {' '.join(plan.names)}: {secrets.ca_cert_hash}\n",
             check_host=lambda: None,
             api_url=lambda: "https://127.0.0.1:16443",
             close=lambda: None,
+            recorded=self.workspace.load_plan(),
         )
 
     def record(self) -> None:

@@ -75,7 +75,7 @@ class Bench:
         def run(site: Site, deadline: Deadline) -> str:
             self._look()
             self.ran.append((name, deadline.remaining))
-            assert site.plan is self.world.plan
+            assert site.plan == self.world.plan
             if name in self.faults:
                 raise self.faults[name]
             return f"note of {name}"

@@ -31,13 +31,13 @@ def observed(
     *sections: str,
     active: str = "active",
     result: str = "success",
-    digest: str = "",
+    fingerprint: str = "",
     reason: str = "",
 ) -> str:
     """Return what `script.OBSERVE` prints, with these sections a second apart."""
     marks = "".join(f"{100 + number}.250 {name}\n" for number, name in enumerate(sections))
     unit = f"ActiveState={active}\nResult={result}\n"
-    return f"{unit}{digest}\n{reason}\n{marks}"
+    return f"{unit}{fingerprint}\n{reason}\n{marks}"
 
 
 NO_UNIT = observed(active="inactive")
@@ -51,7 +51,7 @@ class InitUnit:
     Attributes:
         looks: What `OBSERVE` prints.
         once_started: What it prints from `START` on.
-        started: Digests that `START` was given.
+        started: Fingerprints that `START` was given.
     """
 
     looks: list[str] = field(default_factory=lambda: [NO_UNIT])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from harness import groups, plan
+from harness import groups, plan, render
 from harness.spec import ClusterPlan, ClusterSecrets, ProviderName, Supply, Traits
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -50,10 +50,11 @@ def cluster_plan(
     """Plan the walkthrough's cluster: in containers from the bundle, or in machines."""
     if version:
         supply = replace(supply, kubernetes_version=version)
-    return plan.resolve(
+    resolved = plan.resolve(
         groups.load(WALKTHROUGH),
         provider=provider,
         supply=supply,
         traits=CONTAINER if supply.source == "bundle" else VIRTUAL_MACHINE,
         default_box="debian/bookworm64" if supply.source == "packages" else "harness/lab",
     )
+    return render.fingerprinted(resolved)

@@ -31,7 +31,7 @@ TOPICS = {
     "clusters": ("up", "down", "status", "nodes"),
     "offline": ("validate", "plan", "render"),
     "templates": ("template",),
-    "groups": ("group",),
+    "groups": ("group", "watch"),
     "access": ("ssh", "exec", "kubectl", "kubeconfig", "logs"),
     "supplies": ("bundle", "box"),
     "host": ("doctor",),

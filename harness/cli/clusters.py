@@ -9,22 +9,28 @@ import typer
 from harness import kubeconfig, orchestrator
 from harness import nodes as node_rows
 from harness import status as cluster_status
-from harness.cli import failures, interrupts, offline, options, parts, privilege, session
+from harness.cli import (
+    failures,
+    interrupts,
+    offline,
+    options,
+    parts,
+    privilege,
+    resolution,
+    session,
+)
 from harness.cli.options import Files, Name, Output, Print, Provider, ProviderChoice, example
+from harness.cli.resolution import Resolved
 from harness.cluster import Cluster
-from harness.errors import HarnessError
+from harness.errors import HarnessError, UsageError
 from harness.orchestrator import Outcome
 from harness.workspace import clusters, state_dir
 
 app = options.new_app()
 
-UP_SECONDS = 1800.0
 NODES_SECONDS = 60.0
 STATUS_HEAD = ("NAME", "GROUP", "ROLE", "ADDRESS", "MACHINE", "READY", "VERSION", "REASON")
 
-Timeout = Annotated[
-    float, typer.Option("--timeout", metavar="SECONDS", min=1, help="Limit of the whole run.")
-]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan and create nothing.")]
 CleanOnFailure = Annotated[
     bool,
@@ -35,11 +41,12 @@ CleanOnFailure = Annotated[
 @app.command(
     epilog=example("harness up", "harness up my/managers.json my/workers.json --provider lxc")
 )
-def up(
+def up(  # noqa: PLR0913 - each is an option
     files: Files = None,
     provider: Provider = ProviderChoice.AUTO,
-    timeout: Timeout = UP_SECONDS,
+    timeout: options.Timeout = options.UP_SECONDS,
     *,
+    force: options.Force = False,
     clean_on_failure: CleanOnFailure = False,
     dry_run: DryRun = False,
     output: Print = Output.TABLE,
@@ -49,9 +56,10 @@ def up(
     Validates, plans, creates machines, initialises the control plane, joins the workers and
     checks that pods reach each other. A second `up` changes nothing; after a failure or an
     interruption it goes on from there. After a failure the evidence is collected, as by `logs`.
+    Where a group has changed since, its machines are drained, removed, added or replaced one at
+    a time, as `group commit` does.
     """
-    paths = options.group_files(files)
-    resolved = parts.resolve(paths, provider)
+    resolved = resolution.of_files(options.group_files(files), provider)
     if dry_run:
         offline.warn(resolved)
         offline.print_plan(resolved.plan, output)
@@ -61,11 +69,28 @@ def up(
     offline.warn(resolved)
     if provider is ProviderChoice.AUTO:
         typer.echo(f"Provider {resolved.plan.provider}: {resolved.reason}.", err=True)
-    cluster = parts.planned(paths, provider)
-    _print_outcome(_bring_up(cluster, timeout, clean_on_failure=clean_on_failure), output)
+    _refuse_to_forget_groups(resolved)
+    cluster = parts.planned(resolved)
+    outcome = _bring_up(cluster, timeout, force=force, clean_on_failure=clean_on_failure)
+    _print_outcome(outcome, output)
 
 
-def _bring_up(cluster: Cluster, timeout: float, *, clean_on_failure: bool) -> Outcome:
+def _refuse_to_forget_groups(resolved: Resolved) -> None:
+    """Refuse to remove a whole group because its file was not named.
+
+    Raises:
+        UsageError: Naming the groups.
+    """
+    named = {group.id for group in resolved.plan.groups}
+    before = resolved.recorded.groups if resolved.recorded else ()
+    if missing := [group.id for group in before if group.id not in named]:
+        raise UsageError(
+            f"Cluster `{resolved.plan.cluster}` has group {', '.join(missing)} too.",
+            hint="Name its file as well, or remove it first: `harness group destroy`.",
+        )
+
+
+def _bring_up(cluster: Cluster, timeout: float, *, force: bool, clean_on_failure: bool) -> Outcome:
     name, workspace = cluster.plan.cluster, cluster.workspace
     interrupted = interrupts.explained(
         f"Interrupted. What exists of cluster `{name}` is kept.",
@@ -79,7 +104,7 @@ def _bring_up(cluster: Cluster, timeout: float, *, clean_on_failure: bool) -> Ou
             workspace.hold("up"),
             failures.documented(cluster, reporter, clean=clean_on_failure),
         ):
-            return orchestrator.up(cluster, reporter, timeout=timeout)
+            return orchestrator.up(cluster, reporter, timeout=timeout, force=force)
 
 
 def _print_outcome(outcome: Outcome, output: Output) -> None:

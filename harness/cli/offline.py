@@ -8,8 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from harness import nodes, render
-from harness.cli import options, parts
+from harness.cli import options, parts, resolution
 from harness.cli.options import Files, Output, Print, Provider, ProviderChoice, example
+from harness.cli.resolution import Resolved
 from harness.errors import InvalidInputError, UsageError
 from harness.spec import ClusterPlan
 from harness.workspace import PRIVATE_FILE, write_atomically
@@ -31,7 +32,7 @@ def validate(
     """
     paths = options.group_files(files)
     try:
-        warn(parts.resolve(paths, provider))
+        warn(resolution.of_files(paths, provider))
     except InvalidInputError as error:
         if output is Output.TABLE:
             raise
@@ -52,12 +53,12 @@ def plan(
     output: Print = Output.TABLE,
 ) -> None:
     """Show which machines a cluster would have."""
-    resolved = parts.resolve(options.group_files(files), provider)
+    resolved = resolution.of_files(options.group_files(files), provider)
     warn(resolved)
     print_plan(resolved.plan, output)
 
 
-def warn(resolved: parts.Resolved) -> None:
+def warn(resolved: Resolved) -> None:
     """Print what is allowed and will hardly be meant."""
     for problem in resolved.warnings:
         typer.echo(f"warning: {problem}", err=True)
@@ -103,8 +104,8 @@ def render_(
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(f"`{out}` is not an empty folder.", hint="Name a folder that is new.")
-    cluster = parts.planned(options.group_files(files), provider)
-    texts = {"Vagrantfile": cluster.vagrantfile(render.PLACEHOLDER_SECRETS)}
+    cluster = parts.planned(resolution.of_files(options.group_files(files), provider))
+    texts = {"Vagrantfile": cluster.vagrantfile(cluster.plan, render.PLACEHOLDER_SECRETS)}
     for machine in cluster.plan.machines:
         placeholders = render.PLACEHOLDER_SECRETS
         made = render.instance(cluster.plan, machine, placeholders, cluster.world)

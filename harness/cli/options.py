@@ -8,6 +8,7 @@ import typer
 
 from harness import assets
 
+UP_SECONDS = 1800.0
 WALKTHROUGH = ("groups-manager.json", "groups-worker.json")
 
 
@@ -41,6 +42,13 @@ Name = Annotated[
 ]
 Print = Annotated[Output, typer.Option("--output", "-o", help="How to print.")]
 Provider = Annotated[ProviderChoice, typer.Option("--provider", help="Who makes the machines.")]
+Timeout = Annotated[
+    float, typer.Option("--timeout", metavar="SECONDS", min=1, help="Limit of the whole run.")
+]
+Force = Annotated[
+    bool,
+    typer.Option("--force", help="Even if the only control plane is lost, and all that is in it."),
+]
 
 
 def new_app() -> typer.Typer:

@@ -2,34 +2,29 @@
 
 from __future__ import annotations
 
-import contextlib
-from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
-from harness import doctor, groups, outside, plan, render, sources, topology, web
-from harness.cli import standard_input
+from harness import commitments, doctor, outside, reconcile, render
 from harness.cluster import Cluster
-from harness.errors import HostError, UsageError
+from harness.errors import UsageError
 from harness.host_network import HostNetwork
 from harness.interfaces import Endpoint
 from harness.kubectl import KubectlOnManager
-from harness.lab import box, bundle, forward, traits
+from harness.lab import box, forward
 from harness.lab.network import BRIDGE, LabNetwork
-from harness.spec import ONLINE_SUPPLY, ProviderName, Supply, Traits
+from harness.spec import ProviderName
 from harness.transports import known_hosts
 from harness.workspace import Workspace, clusters, state_dir
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Mapping
 
-    from harness.errors import Problem
+    from harness.cli.resolution import Resolved
+    from harness.commitments import Commitment
     from harness.interfaces import Network, Transport
-    from harness.sources import Source
     from harness.spec import ClusterPlan, ClusterSecrets
 
-# Debian's own, published for libvirt and VirtualBox alike.
-VIRTUAL_MACHINE_BOX = "debian/bookworm64"
 SSH_PORT = 22
 SSH_USER = "vagrant"
 CONNECT_SECONDS = 60.0
@@ -38,58 +33,9 @@ BOOT_SECONDS = 300
 EMULATED_BOOT_SECONDS = 900
 
 
-@dataclass(frozen=True, slots=True)
-class Resolved:
-    """What group files ask for on this host.
-
-    Attributes:
-        plan: The decided cluster.
-        reason: Why this provider, in one sentence.
-        warnings: What is allowed and will hardly be meant.
-    """
-
-    plan: ClusterPlan
-    reason: str
-    warnings: tuple[Problem, ...]
-
-
-def resolve(files: Sequence[str | Path], provider: str) -> Resolved:
-    """Decide the cluster that group files ask for.
-
-    Args:
-        files: Group files: paths, URLs, or ``-``.
-        provider: A provider's name, or ``auto``.
-
-    Raises:
-        InvalidInputError: With every problem of groups and templates.
-    """
-    asked = groups.load(files, read=_read)
-    name, reason = doctor.choose_provider(provider)
-    supply, machine_traits, default_box = _means(name)
-    decided = plan.resolve(
-        asked, provider=name, supply=supply, traits=machine_traits, default_box=default_box
-    )
-    warnings = (*topology.warnings(asked), *render.check(decided, outside.world()))
-    return Resolved(render.fingerprinted(decided), reason, warnings)
-
-
-def _read(name: str) -> Source:
-    return sources.read(name, fetch=web.fetch, stdin=standard_input.read)
-
-
-def _means(provider: ProviderName) -> tuple[Supply, Traits, str]:
-    if provider is not ProviderName.LXC:
-        return ONLINE_SUPPLY, Traits(), VIRTUAL_MACHINE_BOX
-    with contextlib.suppress(HostError):
-        lab_bundle = bundle.load(bundle.default_path())
-        return lab_bundle.supply(), traits.detect(), box.box_name(lab_bundle)
-    # Enough to validate and to look at; `up` asks for the bundle before it begins.
-    return ONLINE_SUPPLY, traits.detect(), box.NAME
-
-
-def planned(files: Sequence[str | Path], provider: str) -> Cluster:
-    """Return the cluster that group files ask for, whether it exists or not."""
-    return _cluster(resolve(files, provider).plan)
+def planned(resolved: Resolved) -> Cluster:
+    """Return the cluster that is asked for, whether it exists or not."""
+    return _cluster(resolved.plan, resolved.recorded, resolved.commitments)
 
 
 def recorded(name: str) -> Cluster:
@@ -105,17 +51,21 @@ def recorded(name: str) -> Cluster:
             f"There is no cluster `{name}` here.",
             hint=f"Known clusters: {known}. `harness up` begins one.",
         )
-    return _cluster(decided)
+    return _cluster(decided, decided, commitments.load(Workspace.of(name)))
 
 
-def _cluster(decided: ClusterPlan) -> Cluster:
+def _cluster(
+    decided: ClusterPlan, before: ClusterPlan | None, committed: tuple[Commitment, ...]
+) -> Cluster:
     from harness.providers.vagrant import VagrantProvider  # noqa: PLC0415
 
     workspace = Workspace.of(decided.cluster)
     in_lab = decided.provider is ProviderName.LXC
     network: Network = LabNetwork.of(decided) if in_lab else HostNetwork()
     environment: Mapping[str, str] = box.vagrant_environment() if in_lab else {}
-    connections = Connections(decided, workspace, network)
+    # What goes must be reached too.
+    everything = reconcile.union(decided, before)
+    connections = Connections(everything, workspace, network)
     return Cluster(
         plan=decided,
         workspace=workspace,
@@ -123,7 +73,7 @@ def _cluster(decided: ClusterPlan) -> Cluster:
             workspace.vagrant_dir,
             env=environment,
             network=network,
-            names=decided.names,
+            names=everything.names,
             logs=workspace.logs_dir,
             provider=decided.provider,
         ),
@@ -131,15 +81,17 @@ def _cluster(decided: ClusterPlan) -> Cluster:
         transport=connections.to,
         forget=connections.forget,
         api=KubectlOnManager(lambda: connections.to(decided.manager.name)),
-        vagrantfile=lambda secrets: _vagrantfile(decided, workspace, secrets),
-        check_host=lambda: doctor.require(decided.provider),
+        vagrantfile=partial(_vagrantfile, workspace),
+        check_host=lambda: doctor.require(decided.provider, machines=len(decided.machines)),
         api_url=lambda: _api_url(decided, workspace, network),
         close=connections.close,
         world=outside.world(),
+        commitments=committed,
+        recorded=before,
     )
 
 
-def _vagrantfile(decided: ClusterPlan, workspace: Workspace, secrets: ClusterSecrets) -> str:
+def _vagrantfile(workspace: Workspace, decided: ClusterPlan, secrets: ClusterSecrets) -> str:
     home = box.vagrant_home() if decided.provider is ProviderName.LXC else doctor.vagrant_home()
     driver = "kvm" if doctor.kvm_works() else "qemu"
     settings = render.VagrantSettings(

@@ -37,6 +37,7 @@ class Site:
         api: The cluster's API server.
         check_host: Raises HostError if this host cannot do it.
         report: Takes events.
+        others: Machines of the cluster that this run leaves as they are; not in `plan`.
     """
 
     plan: ClusterPlan
@@ -49,6 +50,7 @@ class Site:
     api: ClusterAPI
     check_host: Callable[[], None]
     report: Callable[[Event], None]
+    others: frozenset[str] = frozenset()
 
     def on_all(
         self,

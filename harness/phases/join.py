@@ -2,25 +2,84 @@
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from harness import kubeadm, wait
+from harness.errors import TransportError
+from harness.events import Notice
 from harness.phases import script
 from harness.phases.base import Phase, journal_tail
 
 if TYPE_CHECKING:
     from harness.phases.base import Site
+    from harness.spec import MachinePlan
     from harness.wait import Deadline
 
 NAME = "join"
+KUBECTL_SECONDS = 30.0
+# A kubelet that has joined registers within a second or two.
+REGISTER_SECONDS = 5.0
+# A token that ends while workers wait for it is as good as ended.
+TOKEN_MARGIN = timedelta(hours=1)
 
 
 def _run(site: Site, deadline: Deadline) -> str:
+    if not site.plan.workers:
+        return ""
     site.on_all(
         site.plan.workers,
         NAME,
-        lambda machine: script.wait_past(site, machine, NAME, deadline=deadline),
+        lambda machine: _join(site, machine, deadline),
+        beside=lambda: _renew_token(site),
     )
     return ""
+
+
+def _join(site: Site, machine: MachinePlan, deadline: Deadline) -> None:
+    if script.observe(site.transport(machine.name)).is_past(NAME):
+        try:
+            wait.until(
+                lambda: _unregistered(site, machine),
+                timeout=REGISTER_SECONDS,
+                interval=0.5,
+                what=f"node {machine.name}",
+            )
+        except wait.WaitTimeout:
+            # Its node was deleted, or the control plane was made anew: a kubelet registers at
+            # its start and never again.
+            script.start(site, machine, again=True)
+    script.wait_past(site, machine, NAME, deadline=deadline)
+
+
+def _unregistered(site: Site, machine: MachinePlan) -> str | None:
+    argv = ["get", "node", machine.name, "--ignore-not-found", "--output=name"]
+    try:
+        found = site.api.kubectl(argv, timeout=KUBECTL_SECONDS)
+    except TransportError as error:
+        return error.message
+    return None if found.stdout.strip() else found.stderr or "it has not registered"
+
+
+def _renew_token(site: Site) -> None:
+    """Let the cluster's bootstrap token live another day, if it has ended or soon will."""
+    token = site.secrets.token
+    name = kubeadm.token_secret_name(token)
+    argv = ["get", "secret", name, "--namespace=kube-system", "--ignore-not-found"]
+    path = "--output=jsonpath={.data.expiration}"
+    found = site.api.kubectl([*argv, path], timeout=KUBECTL_SECONDS).check().stdout
+    now = datetime.now(tz=UTC)
+    if found and kubeadm.token_expiry(found) > now + TOKEN_MARGIN:
+        return
+    manifest = kubeadm.token_secret(token, now + kubeadm.TOKEN_LIFETIME)
+    site.api.kubectl(
+        # By standard input: the token is secret, and a command line is not.
+        ["apply", "--filename=-"],
+        timeout=KUBECTL_SECONDS,
+        stdin=json.dumps(manifest).encode(),
+    ).check()
+    site.report(Notice("The bootstrap token had ended; it lives another day.", level="debug"))
 
 
 def _diagnose(site: Site) -> str:

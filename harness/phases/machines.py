@@ -10,8 +10,8 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from harness import wait
-from harness.errors import LoginRefusedError
-from harness.events import MachineProgress
+from harness.errors import CommandError, LoginRefusedError, TransportError
+from harness.events import MachineProgress, Notice
 from harness.interfaces import MachineState
 from harness.phases import script
 from harness.phases.base import Phase
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 NAME = "machines"
 LOGIN_SECONDS = 60.0
+KUBECTL_SECONDS = 30.0
 TICK_SECONDS = 0.1
 # What the Vagrantfile's provisioner says when it is done (Vagrantfile.j2).
 KEY_IN_PLACE = "harness: the cluster's key is in place"
@@ -39,8 +40,23 @@ def _run(site: Site, deadline: Deadline) -> str:
     site.network.discard(absent)
     for name in absent:
         site.forget(name)
+    if absent and site.plan.manager.name not in missing:
+        _forget_nodes(site, absent)
     _bring_up(site, missing, deadline)
     return f"{len(missing)} brought up" if missing else "already running"
+
+
+def _forget_nodes(site: Site, names: list[str]) -> None:
+    """Delete the nodes of machines that went behind our back, or kubeadm would refuse new ones.
+
+    A node whose machine is gone stays Ready for 40 s, and nobody may join under its name.
+    """
+    argv = ["delete", "node", *names, "--ignore-not-found"]
+    try:
+        site.api.kubectl(argv, timeout=KUBECTL_SECONDS).check()
+    except (CommandError, TransportError) as error:
+        # Not yet a cluster, or its API server does not answer: `init` will say so.
+        site.report(Notice(f"No node was deleted: {error.message}", level="debug"))
 
 
 def _bring_up(site: Site, missing: list[str], deadline: Deadline) -> None:

@@ -10,7 +10,7 @@ from harness.events import MachineProgress
 from harness.phases.base import Phase
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from harness.phases.base import Site
     from harness.spec import ClusterPlan
@@ -22,18 +22,23 @@ POLLS_IN_A_ROW = 3
 INTERVAL_SECONDS = 0.5
 
 
-def reasons(plan: ClusterPlan, items: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+def reasons(
+    plan: ClusterPlan, items: Sequence[Mapping[str, Any]], others: Collection[str] = ()
+) -> dict[str, str]:
     """Say why planned nodes are not as they should be; empty if all is well.
 
     Args:
         plan: What shall be.
         items: Of `kubectl get nodes -o json`.
+        others: Nodes that may be there, and that nobody asks about.
 
     Returns:
         Node name → why not, for every planned node that is not Ready or has another
         InternalIP than planned, and for every node that nobody planned.
     """
-    found = {node["metadata"]["name"]: node for node in items}
+    found = {
+        node["metadata"]["name"]: node for node in items if node["metadata"]["name"] not in others
+    }
     why: dict[str, str] = {}
     for machine in plan.machines:
         node = found.pop(machine.name, None)
@@ -50,7 +55,7 @@ def _run(site: Site, deadline: Deadline) -> str:
     def condition() -> str | None:
         nonlocal polls, last
         try:
-            last = reasons(site.plan, site.api.get("nodes"))
+            last = reasons(site.plan, site.api.get("nodes"), site.others)
         except (CommandError, TransportError) as error:  # the API server may be starting again
             polls = 0
             return error.message

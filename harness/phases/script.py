@@ -6,7 +6,6 @@ sections in a file; each phase waits for the section of its name to be over.
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -28,22 +27,24 @@ DONE = "done"
 PKI = "/etc/kubernetes/pki"
 COMMAND_SECONDS = 30.0
 PROPERTIES = ("ActiveState", "Result")
-# One round trip says it all; nothing here needs root. Digest and reason are one line each,
+# One round trip says it all; nothing here needs root. Fingerprint and reason are one line each,
 # whatever is in their files: a script of a user's own may give any reason.
 OBSERVE = f"""
 systemctl show {UNIT} --property={",".join(PROPERTIES)}
-printf '%s\\n' "$(head -n 1 {FOLDER}/digest 2>/dev/null)"
+printf '%s\\n' "$(head -n 1 {FOLDER}/fingerprint 2>/dev/null)"
 printf '%s\\n' "$(head -n 1 {FOLDER}/reason 2>/dev/null)"
 cat {FOLDER}/sections 2>/dev/null || true
 """
-# A unit that ended, well or badly, keeps its name until it is reset.
+# A unit that ended, well or badly, keeps its name until it is reset. That a script is done is
+# marked here and not in it: one of a user's own need not know of sections.
 START = f"""
 set -eu
 systemctl stop {UNIT} 2>/dev/null || true
 systemctl reset-failed {UNIT} 2>/dev/null || true
 rm -f {FOLDER}/sections {FOLDER}/reason
-echo "$1" > {FOLDER}/digest
-systemd-run --quiet --unit={UNIT} --remain-after-exit --collect /bin/bash {SCRIPT}
+echo "$1" > {FOLDER}/fingerprint
+systemd-run --quiet --unit={UNIT} --remain-after-exit --collect /bin/bash -c '
+    /bin/bash {SCRIPT} && printf "%s {DONE}\\n" "$(date +%s.%3N)" >> {FOLDER}/sections'
 """
 
 
@@ -54,14 +55,14 @@ class Progress:
     Attributes:
         active: systemd's ActiveState of its unit; ``inactive`` where there is none.
         failed: Whether it ended with an error.
-        digest: Of the script that was started last; empty if none was.
+        fingerprint: Of the machine as it was when the script was started; empty if none was.
         reason: What it waits for, in its own words.
         sections: (seconds since the epoch, section), in order.
     """
 
     active: str
     failed: bool
-    digest: str
+    fingerprint: str
     reason: str
     sections: tuple[tuple[float, str], ...]
 
@@ -74,11 +75,6 @@ class Progress:
         """Whether this section is over: a later one has begun."""
         names = [name for _, name in self.sections]
         return section in names[:-1] or self.section == DONE
-
-
-def digest(script: str) -> str:
-    """Identify a rendered script."""
-    return hashlib.sha256(script.encode()).hexdigest()
 
 
 def observe(transport: Transport) -> Progress:
@@ -97,27 +93,38 @@ def parse(text: str) -> Progress:
     # Only what leads: a reason may look like a property.
     leading = itertools.takewhile(lambda line: line.partition("=")[0] in PROPERTIES, lines)
     properties = dict(line.split("=", 1) for line in leading)
-    digest_line, reason, *rest = [*lines[len(properties) :], "", ""]
+    fingerprint, reason, *rest = [*lines[len(properties) :], "", ""]
     marks = [line.split(" ", 1) for line in rest if " " in line]
     return Progress(
         active=properties.get("ActiveState", "inactive"),
         failed=properties.get("Result", "success") != "success",
-        digest=digest_line,
+        fingerprint=fingerprint,
         reason=reason,
         sections=tuple((float(seconds), name) for seconds, name in marks),
     )
 
 
-def start(site: Site, machine: MachinePlan) -> None:
-    """Put a machine's script there and start it, unless that very script runs or has run.
+def start(site: Site, machine: MachinePlan, *, again: bool = False) -> None:
+    """Put a machine's script there and start it, unless it runs or has run as it is planned.
 
-    A manager gets the certificate authority first, whose hash the workers already know.
+    What a machine is made from counts, and not the script's own text: that has a token in it,
+    which is renewed, and the other machines' names. A manager gets the certificate authority
+    first, whose hash the workers already know.
+
+    Args:
+        site: The cluster's.
+        machine: Where.
+        again: Whether to start it even if it has run.
     """
     transport = site.transport(machine.name)
     script = site.scripts[machine.name]
     progress = observe(transport)
-    same = progress.digest == digest(script)
-    if same and (progress.section == DONE or progress.active in {"active", "activating"}):
+    same = progress.fingerprint == machine.fingerprint
+    if (
+        same
+        and not again
+        and (progress.section == DONE or progress.active in {"active", "activating"})
+    ):
         return
     if machine.role is Role.MANAGER:
         for name, text, mode in (
@@ -126,7 +133,7 @@ def start(site: Site, machine: MachinePlan) -> None:
         ):
             transport.put(text.encode(), f"{PKI}/{name}", mode=mode, timeout=COMMAND_SECONDS)
     transport.put(script.encode(), SCRIPT, mode=0o600, timeout=COMMAND_SECONDS)
-    argv = ["sh", "-c", START, "start", digest(script)]
+    argv = ["sh", "-c", START, "start", machine.fingerprint]
     transport.run(argv, timeout=COMMAND_SECONDS, sudo=True).check()
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness import render
-from harness.cli import parts
+from harness.cli import parts, resolution
 from harness.lab import box
 from tests.e2e.conftest import make_lab
 
@@ -84,7 +84,7 @@ def prepare(cluster: Cluster) -> None:
     """Write what plain Vagrant needs: the harness's Vagrantfile, and scripts to provision with."""
     plan, workspace = cluster.plan, cluster.workspace
     secrets = workspace.secrets()
-    vagrantfile = cluster.vagrantfile(secrets)
+    vagrantfile = cluster.vagrantfile(plan, secrets)
     machines = []
     for machine in plan.machines:
         script = workspace.root / f"{machine.name}.sh"
@@ -111,7 +111,7 @@ def main(rounds: int) -> None:
                 ours = with_harness(lab)
             finally:
                 lab.down()
-            cluster = parts.planned(lab.groups, "lxc")
+            cluster = parts.planned(resolution.of_files(lab.groups, "lxc"))
             try:
                 plain = with_vagrant(cluster)
             finally:

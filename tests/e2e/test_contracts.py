@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.cli import parts
+from harness.cli import parts, resolution
 from tests.contract import test_provider, test_transport
 from tests.contract.conftest import ProviderUnderTest, TransportUnderTest
 from tests.e2e import lab as labs
@@ -37,9 +37,9 @@ def cluster(
         folder = tmp_path_factory.mktemp("contract")
         lab = make_lab(folder, CLUSTER, workers=len(MACHINES) - 1)
         patch.setenv("HARNESS_STATE_DIR", str(lab.state))
-        planned = parts.planned(lab.groups, "lxc")
+        planned = parts.planned(resolution.of_files(lab.groups, "lxc"))
         secrets = planned.workspace.secrets()
-        vagrantfile = planned.vagrantfile(secrets)
+        vagrantfile = planned.vagrantfile(planned.plan, secrets)
         planned.workspace.save_plan(planned.plan, vagrantfile=vagrantfile, content_hash="")
         planned.network.create()
         try:

@@ -46,7 +46,7 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def world(state: Path, monkeypatch: pytest.MonkeyPatch) -> FakeWorld:
     """Let every command find a cluster of fakes."""
     made = FakeWorld.of(state)
-    monkeypatch.setattr(parts, "planned", lambda _files, _provider: made.cluster)
+    monkeypatch.setattr(parts, "planned", lambda _resolved: made.cluster)
     monkeypatch.setattr(parts, "recorded", lambda _name: made.cluster)
     return made
 

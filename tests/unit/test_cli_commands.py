@@ -47,7 +47,7 @@ STATUS = {
 
 
 def comes_up(
-    cluster: Cluster, reporter: Reporter, *, timeout: float, changed: bool = True
+    cluster: Cluster, reporter: Reporter, *, timeout: float, changed: bool = True, **_force: object
 ) -> Outcome:
     cluster.workspace.save_plan(cluster.plan, vagrantfile="", content_hash="")
     reporter.report(PhaseStarted("preflight"))
@@ -79,7 +79,9 @@ def test_up_for_programs_prints_json_alone(
 def test_a_second_up_says_that_it_changed_nothing(
     run: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def settled(cluster: Cluster, reporter: Reporter, *, timeout: float) -> Outcome:
+    def settled(
+        cluster: Cluster, reporter: Reporter, *, timeout: float, **_force: object
+    ) -> Outcome:
         return comes_up(cluster, reporter, timeout=timeout, changed=False)
 
     monkeypatch.setattr(orchestrator, "up", settled)

@@ -116,7 +116,7 @@ def test_a_reader_that_leaves_is_no_bug() -> None:
 def test_an_interrupted_up_says_how_to_go_on_and_how_to_give_up(
     number: int, run: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def up(_cluster: Cluster, _reporter: Reporter, *, timeout: float) -> Outcome:
+    def up(_cluster: Cluster, _reporter: Reporter, *, timeout: float, **_force: object) -> Outcome:
         del timeout
         os.kill(os.getpid(), number)
         raise AssertionError("the signal did not stop this")
@@ -151,7 +151,7 @@ def test_a_second_signal_does_not_break_the_cleaning_up(
 def test_an_interruption_in_another_thread_counts_as_one(
     run: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def up(_cluster: Cluster, _reporter: Reporter, *, timeout: float) -> Outcome:
+    def up(_cluster: Cluster, _reporter: Reporter, *, timeout: float, **_force: object) -> Outcome:
         del timeout
         inner = [errors.InterruptedRunError("`vagrant` was stopped"), PhaseError("and this")]
         raise ExceptionGroup("machines", inner)

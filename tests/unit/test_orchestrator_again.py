@@ -123,10 +123,3 @@ def test_another_provider_is_refused_while_machines_may_exist(bench: Bench) -> N
     error = refused(bench, cluster_plan(provider=ProviderName.LIBVIRT))
     assert error.message == "Cluster `walkthrough` was begun with lxc, not libvirt."
     assert error.hint == "Run `harness down --name walkthrough` first."
-
-
-def test_machines_that_vanish_from_the_groups_are_refused_by_name(bench: Bench) -> None:
-    plan = bench.fake.plan
-    error = refused(bench, replace(plan, machines=plan.machines[:2]))
-    assert "has ip-192.168.2.3, ip-192.168.2.4, which the groups no longer have" in error.message
-    assert error.exit_code == 2

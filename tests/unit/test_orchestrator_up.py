@@ -96,7 +96,7 @@ def test_scripts_hold_the_clusters_own_secrets(bench: Bench) -> None:
     assert given.keys() == set(bench.fake.plan.names)
     assert all(secrets.token in script for script in given.values())
     vagrantfile = (bench.world.workspace.vagrant_dir / "Vagrantfile").read_text()
-    assert vagrantfile == f"# {secrets.ca_cert_hash}\n"
+    assert vagrantfile == f"# {' '.join(bench.fake.plan.names)}: {secrets.ca_cert_hash}\n"
 
 
 def test_a_failure_ends_the_run_and_is_recorded(bench: Bench) -> None:

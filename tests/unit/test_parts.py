@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harness import host_facts
-from harness.cli import parts
+from harness.cli import parts, resolution
 from harness.errors import HostError, UsageError
 from harness.host_network import HostNetwork
 from harness.lab import box, bundle, forward, traits
@@ -35,7 +35,7 @@ def detected(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def planned(provider: str = "lxc") -> Cluster:
-    return parts.planned(WALKTHROUGH, provider)
+    return parts.planned(resolution.of_files(WALKTHROUGH, provider))
 
 
 def test_a_cluster_of_the_lab_lives_in_its_own_namespace() -> None:
@@ -55,8 +55,8 @@ def test_virtual_machines_live_in_the_hosts_network(provider: str) -> None:
 
 
 def test_the_provider_is_told_with_its_reason() -> None:
-    assert parts.resolve(WALKTHROUGH, "lxc").reason == "as asked"
-    resolved = parts.resolve(WALKTHROUGH, "auto")
+    assert resolution.of_files(WALKTHROUGH, "lxc").reason == "as asked"
+    resolved = resolution.of_files(WALKTHROUGH, "auto")
     assert resolved.reason not in {"", "as asked"}
     assert resolved.plan.provider in ProviderName
 
@@ -89,7 +89,7 @@ def test_a_host_that_cannot_do_it_is_refused(
 def test_the_vagrantfile_knows_the_clusters_keys_and_where_they_lie() -> None:
     cluster = planned()
     secrets = cluster.workspace.secrets()
-    text = cluster.vagrantfile(secrets)
+    text = cluster.vagrantfile(cluster.plan, secrets)
     assert str(cluster.workspace.ssh_key) in text
     assert secrets.ssh_public_key in text
     assert str(box.vagrant_home() / "insecure_private_key") in text

@@ -10,15 +10,18 @@ import pytest
 
 from harness.errors import CommandError, PhaseError, TransportError
 from harness.phases import SEQUENCE, init, join, network, script
-from harness.phases.script import Progress, digest, parse
+from harness.phases.script import Progress, parse
 from harness.wait import WaitTimeout
-from tests.fake_site import LAST_WORDS, NO_UNIT, FakeSite, observed, script_of
+from tests.fake_site import LAST_WORDS, NO_UNIT, FakeSite, good_nodes, observed, script_of
 from tests.fakes import Answer, RecordingReporter
-from tests.samples import SECRETS
+from tests.samples import SECRETS, cluster_plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+
+MADE_OF = cluster_plan().manager.fingerprint
 
 
 @pytest.fixture
@@ -68,14 +71,14 @@ def test_a_running_script_tells_its_sections_their_times_and_its_reason(
 ) -> None:
     seen = machine(
         unit=observed(active="active"),
-        digest="abc\n",
+        fingerprint="abc\n",
         reason="waiting for the API server\n",
         sections="1700000000.125 install\n1700000012.500 init\n",
     )
     assert seen == Progress(
         active="active",
         failed=False,
-        digest="abc",
+        fingerprint="abc",
         reason="waiting for the API server",
         sections=((1700000000.125, "install"), (1700000012.5, "init")),
     )
@@ -91,7 +94,7 @@ def test_a_failed_unit_has_failed(machine: Callable[..., Progress]) -> None:
 def test_an_empty_reason_takes_no_section_with_it(
     reason: str, machine: Callable[..., Progress]
 ) -> None:
-    seen = machine(digest="abc\n", reason=reason, sections="1.5 install\n2.5 init\n")
+    seen = machine(fingerprint="abc\n", reason=reason, sections="1.5 install\n2.5 init\n")
     assert (seen.reason, seen.section) == ("", "init")
     assert len(seen.sections) == 2
 
@@ -101,21 +104,21 @@ def test_an_empty_reason_takes_no_section_with_it(
     ["etcd=down and out", "=", "Result=failure", "port = closed", "50%\r99%", r"in C:\new", "-n"],
 )
 def test_a_reason_may_hold_anything(reason: str, machine: Callable[..., Progress]) -> None:
-    seen = machine(digest="abc\n", reason=f"{reason}\n", sections="1.5 install\n2.5 init\n")
-    assert (seen.digest, seen.reason, seen.failed) == ("abc", reason, False)
+    seen = machine(fingerprint="abc\n", reason=f"{reason}\n", sections="1.5 install\n2.5 init\n")
+    assert (seen.fingerprint, seen.reason, seen.failed) == ("abc", reason, False)
     assert [name for _, name in seen.sections] == ["install", "init"]
 
 
 def test_a_reason_of_several_lines_is_its_first(machine: Callable[..., Progress]) -> None:
-    seen = machine(digest="abc\n", reason="curl: (7)\nno route\n", sections="1.5 install\n")
+    seen = machine(fingerprint="abc\n", reason="curl: (7)\nno route\n", sections="1.5 install\n")
     assert (seen.reason, seen.section) == ("curl: (7)", "install")
 
 
-def test_a_digest_that_was_not_wholly_written_is_nobodys(
+def test_a_fingerprintthat_was_not_wholly_written_is_nobodys(
     machine: Callable[..., Progress],
 ) -> None:
-    seen = machine(digest="", reason="r\n", sections="1.5 install\n")
-    assert (seen.digest, seen.reason, seen.section) == ("", "r", "install")
+    seen = machine(fingerprint="", reason="r\n", sections="1.5 install\n")
+    assert (seen.fingerprint, seen.reason, seen.section) == ("", "r", "install")
 
 
 def test_a_section_is_past_when_a_later_one_has_begun_or_all_is_done() -> None:
@@ -135,6 +138,7 @@ def test_every_section_that_a_phase_waits_for_is_one_of_the_scripts(
     fake.units[fake.manager].looks = [observed("install", "init", "network", "join", "done")]
     for worker in fake.plan.workers:
         fake.units[worker.name].looks = [observed("install", "join", "done")]
+    fake.api.items["nodes"] = good_nodes(fake.plan)
     notes = [phase.PHASE.run(fake.site(), fake.deadline()) for phase in (init, network, join)]
     assert notes == ["", "lab", ""]
 
@@ -143,7 +147,7 @@ def test_a_script_is_put_for_root_alone_and_started(fake: FakeSite) -> None:
     script.start(fake.site(), fake.plan.manager)
     text = script_of(fake.manager)
     assert fake.transports[fake.manager].files[script.SCRIPT] == (text.encode(), 0o600)
-    assert fake.units[fake.manager].started == [digest(text)]
+    assert fake.units[fake.manager].started == [MADE_OF]
     started = fake.transports[fake.manager].calls[-1]
     assert started.sudo
 
@@ -171,7 +175,7 @@ def test_the_very_script_that_runs_or_has_run_is_left_alone(
     seen: dict[str, object], fake: FakeSite
 ) -> None:
     name = fake.manager
-    fake.units[name].looks = [look_of(seen, digest(script_of(name)))]
+    fake.units[name].looks = [look_of(seen, MADE_OF)]
     script.start(fake.site(), fake.plan.manager)
     assert fake.units[name].started == []
     assert fake.transports[name].files == {}
@@ -192,16 +196,16 @@ def test_a_script_that_failed_or_changed_is_started_again(
     fake: FakeSite,
 ) -> None:
     name = fake.manager
-    fake.units[name].looks = [look_of(seen, digest(script_of(name)) if same else "0" * 64)]
+    fake.units[name].looks = [look_of(seen, MADE_OF if same else "0" * 64)]
     script.start(fake.site(), fake.plan.manager)
-    assert fake.units[name].started == [digest(script_of(name))]
+    assert fake.units[name].started == [MADE_OF]
 
 
-def look_of(seen: dict[str, object], digest_: str) -> str:
+def look_of(seen: dict[str, object], fingerprint: str) -> str:
     sections = seen["sections"]
     assert isinstance(sections, tuple)
     words = {key: str(value) for key, value in seen.items() if key != "sections"}
-    return observed(*sections, digest=digest_, active=words["active"]).replace(
+    return observed(*sections, fingerprint=fingerprint, active=words["active"]).replace(
         "Result=success", f"Result={words.get('result', 'success')}"
     )
 

@@ -79,7 +79,7 @@ def members(count: int, fingerprint: str = "old", *, sized: bool = True) -> list
     ],
 )
 def test_a_scaled_group(observed: list[MachinePlan], desired: list[MachinePlan], text: str) -> None:
-    change = reconcile.reconcile(desired, observed)
+    change = reconcile.reconcile(desired, observed, is_new=not observed)
     assert change.text == text
     assert reconcile.reconcile(desired, desired) == reconcile.Change("Noop", ())
 
@@ -194,9 +194,9 @@ def test_pretending_to_commit_says_what_it_would_involve_and_changes_nothing(
 
 @pytest.mark.usefixtures("state")
 def test_what_was_committed_is_compared_with(run: Callable[..., Ran], tmp_path: Path) -> None:
-    from harness.cli import parts  # noqa: PLC0415 - as the commands do, with this state
+    from harness.cli import resolution  # noqa: PLC0415 - as the commands do, with this state
 
-    committed = parts.resolve(written(tmp_path, 3), "lxc").plan
+    committed = resolution.of_files(written(tmp_path, 3), "lxc").plan
     Workspace.of("walkthrough").save_plan(committed, vagrantfile="", content_hash="")
     ran = run("group", "commit", *written(tmp_path, 4), "--provider", "lxc", "--pretend")
     assert ran.out.splitlines() == [
@@ -211,12 +211,16 @@ def test_what_was_committed_is_compared_with(run: Callable[..., Ran], tmp_path: 
     )
     assert json.loads(ran.out)["kubernetes-workers"] == {
         "text": "Terminating 1 instances to reduce the group size to 2",
-        "steps": [{"action": "destroy", "machine": "ip-192.168.2.4"}],
+        "steps": [{"action": "destroy", "machine": "ip-192.168.2.4", "is_sick": False}],
     }
 
 
-@pytest.mark.usefixtures("state")
-def test_to_commit_in_earnest_is_not_there_yet(run: Callable[..., Ran]) -> None:
-    ran = run("group", "commit", *map(str, WALKTHROUGH))
-    assert ran.code == 2
-    assert "--pretend" in ran.err
+def test_a_group_of_logical_ids_begins() -> None:
+    change = reconcile.reconcile(members(3, sized=False), (), is_new=True)
+    assert change.text == "Managing 3 instances"
+    assert [step.action for step in change.steps] == [Action.CREATE] * 3
+
+
+def test_a_group_of_no_machines_grows() -> None:
+    change = reconcile.reconcile(members(3), ())
+    assert change.text == "Adding 3 instances to increase the group size to 3"

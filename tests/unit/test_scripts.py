@@ -111,8 +111,7 @@ def test_a_fresh_manager_initialises_and_applies_the_network(machine: Machine) -
     own = machine.root / "root/.kube/config"
     assert (own.read_text(), own.stat().st_mode & 0o777) == ("admin", 0o600)
     assert (machine.root / "applied").read_text().startswith("kind: List\n")
-    assert machine.sections() == ["init", "network", "done"]
-    assert machine.reason() == ""
+    assert machine.sections() == ["init", "network"]
     assert machine.calls("systemctl") == ["enable kubelet"]
 
 
@@ -139,7 +138,6 @@ def test_a_half_made_manager_is_made_again_with_the_same_ca(machine: Machine) ->
     machine.give_ca()
     (machine.root / "init-fails").touch()
     assert machine.run("manager").returncode == 1
-    assert "done" not in machine.sections()
     (machine.kubernetes / "admin.conf").write_text("half")
     (machine.root / "init-fails").unlink()
     machine.forget_calls()
@@ -159,7 +157,7 @@ def test_a_worker_waits_until_its_token_is_signed_and_joins(machine: Machine) ->
     assert machine.calls("kubeadm") == [f"join --config={config} --skip-phases=preflight"]
     assert config.stat().st_mode & 0o777 == 0o600
     assert (machine.state / "ca.crt").read_text() == SECRETS.ca_certificate
-    assert machine.sections() == ["join", "done"]
+    assert machine.sections() == ["join"]
 
 
 def test_no_secret_is_an_argument(machine: Machine) -> None:

@@ -252,5 +252,3 @@ retry 10 apply_text 'kind: List
 apiVersion: v1
 items: [] # it'"'"'s short
 '
-
-section 'done'

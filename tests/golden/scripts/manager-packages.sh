@@ -258,5 +258,3 @@ apply_text() {
 }
 waiting 'applying the network add-on lab'
 retry 10 kubectl apply --filename=https://example.invalid/network.yaml
-
-section 'done'

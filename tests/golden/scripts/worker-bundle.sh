@@ -203,5 +203,3 @@ else
     run_join
 fi
 systemctl enable kubelet
-
-section 'done'

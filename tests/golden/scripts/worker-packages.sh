@@ -218,5 +218,3 @@ else
     run_join
 fi
 systemctl enable kubelet
-
-section 'done'

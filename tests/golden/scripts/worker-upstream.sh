@@ -196,5 +196,3 @@ else
     run_join
 fi
 systemctl enable kubelet
-
-section 'done'

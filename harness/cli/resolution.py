@@ -1,0 +1,162 @@
+"""What commands ask for: group files, and what is committed, become a decided cluster."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harness import (
+    commitments,
+    doctor,
+    groups,
+    outside,
+    plan,
+    reconcile,
+    render,
+    sources,
+    topology,
+    web,
+)
+from harness.cli import standard_input
+from harness.errors import HostError, UsageError
+from harness.lab import box, bundle, traits
+from harness.spec import ONLINE_SUPPLY, ProviderName, Supply, Traits
+from harness.workspace import Workspace, clusters, state_dir
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from harness.commitments import Commitment
+    from harness.errors import Problem
+    from harness.groups import GroupSpec
+    from harness.reconcile import Change
+    from harness.sources import Source
+    from harness.spec import ClusterPlan
+
+    Edit = Callable[[tuple[Commitment, ...]], tuple[Commitment, ...]]
+
+# Debian's own, published for libvirt and VirtualBox alike.
+VIRTUAL_MACHINE_BOX = "debian/bookworm64"
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """What is asked for on this host.
+
+    Attributes:
+        plan: The decided cluster.
+        reason: Why this provider, in one sentence.
+        warnings: What is allowed and will hardly be meant.
+        commitments: The groups that it was decided from.
+        changes: What it takes to get there, by the ID of each group that was said.
+        recorded: What was recorded of this cluster before; None if nothing was.
+    """
+
+    plan: ClusterPlan
+    reason: str
+    warnings: tuple[Problem, ...]
+    commitments: tuple[Commitment, ...]
+    changes: Mapping[str, Change]
+    recorded: ClusterPlan | None
+
+
+def of_files(files: Sequence[str | Path], provider: str) -> Resolved:
+    """Decide the cluster that group files ask for, all of it.
+
+    Args:
+        files: Group files: paths, URLs, or ``-``.
+        provider: A provider's name, or ``auto``.
+
+    Raises:
+        InvalidInputError: With every problem of groups and templates.
+    """
+    said = groups.parse(files, read=_read)
+    return _decide(said, commitments.of(said), provider, said)
+
+
+def committing(files: Sequence[str | Path], provider: str) -> Resolved:
+    """Decide the cluster of what is committed already and of the groups in these files.
+
+    Raises:
+        InvalidInputError: With every problem of groups and templates.
+    """
+    said = groups.parse(files, read=_read)
+    before = commitments.load(Workspace.of(said[0].flavor.cluster_id))
+    known = {spec.id for spec in said}
+    others = commitments.specs([one for one in before if one.id not in known])
+    specs = {spec.id: spec for spec in (*others, *said)}
+    merged = commitments.merged(before, commitments.of(said))
+    return _decide([specs[one.id] for one in merged], merged, provider, said)
+
+
+def committed(name: str, edit: Edit = lambda same: same) -> Resolved:
+    """Decide the cluster of what is committed, after an edit of it.
+
+    Raises:
+        UsageError: If no cluster of this name was committed here; and what `edit` raises.
+        InvalidInputError: If what is committed is no longer valid.
+    """
+    before = commitments.load(Workspace.of(name))
+    if not before:
+        known = ", ".join(clusters(state_dir())) or "none"
+        raise UsageError(
+            f"No group of cluster `{name}` is committed here.",
+            hint=f"Known clusters: {known}. `harness group commit` begins one.",
+        )
+    after = edit(before)
+    changed = [one for one in after if one not in before]
+    return _decide(commitments.specs(after), after, "auto", changed)
+
+
+def _read(name: str) -> Source:
+    return sources.read(name, fetch=web.fetch, stdin=standard_input.read)
+
+
+def _decide(
+    specs: Sequence[GroupSpec],
+    said: tuple[Commitment, ...],
+    provider: str,
+    told: Sequence[GroupSpec | Commitment],
+) -> Resolved:
+    workspace = Workspace.of(specs[0].flavor.cluster_id)
+    recorded = workspace.load_plan()
+    kept = topology.kept(recorded)
+    groups.together(specs, kept)
+    name, reason = _provider(provider, recorded)
+    supply, machine_traits, default_box = _means(name)
+    if recorded and recorded.provider is name and workspace.was_ready:
+        # A cluster keeps its Kubernetes, whatever bundle has been built since.
+        supply, machine_traits = recorded.supply, recorded.traits
+        default_box = recorded.default_box
+    decided = plan.resolve(
+        specs,
+        provider=name,
+        supply=supply,
+        traits=machine_traits,
+        default_box=default_box,
+        kept=kept,
+    )
+    warnings = (*topology.warnings(specs), *render.check(decided, outside.world()))
+    freed = {one.id for one in said if not one.watched}
+    decided = reconcile.leave(render.fingerprinted(decided), recorded, freed)
+    changes = reconcile.changes(decided, recorded)
+    asked = {one.id: changes[one.id] for one in told if one.id in changes}
+    return Resolved(decided, reason, warnings, said, asked, recorded)
+
+
+def _provider(asked: str, recorded: ClusterPlan | None) -> tuple[ProviderName, str]:
+    if asked == "auto" and recorded:
+        return recorded.provider, "the cluster was begun with it"
+    return doctor.choose_provider(asked)
+
+
+def _means(provider: ProviderName) -> tuple[Supply, Traits, str]:
+    if provider is not ProviderName.LXC:
+        return ONLINE_SUPPLY, Traits(), VIRTUAL_MACHINE_BOX
+    with contextlib.suppress(HostError):
+        lab_bundle = bundle.load(bundle.default_path())
+        return lab_bundle.supply(), traits.detect(), box.box_name(lab_bundle)
+    # Enough to validate and to look at; `up` asks for the bundle before it begins.
+    return ONLINE_SUPPLY, traits.detect(), box.NAME

@@ -1,0 +1,24 @@
+"""drain: nothing runs on machines that are about to go, and their nodes are gone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.flavors import FLAVORS
+from harness.phases.base import Phase
+
+if TYPE_CHECKING:
+    from harness.phases.base import Site
+    from harness.wait import Deadline
+
+NAME = "drain"
+
+
+def _run(site: Site, deadline: Deadline) -> str:
+    for machine in site.plan.machines:
+        flavor = FLAVORS[machine.flavor]
+        flavor.drain(machine.part, machine, site.api, timeout=deadline.remaining)
+    return ""
+
+
+PHASE = Phase(NAME, timeout_seconds=120, run=_run)
