@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from harness.interfaces import MachineState
 
 if TYPE_CHECKING:
@@ -14,6 +16,7 @@ def ignore(_name: str, _line: str) -> None:
     """Take no interest in output."""
 
 
+@pytest.mark.defect("V5", "V12")
 def test_a_machine_is_absent_then_running_then_stopped_then_running_then_absent(
     provider_under_test: ProviderUnderTest,
 ) -> None:

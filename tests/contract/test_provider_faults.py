@@ -65,6 +65,7 @@ def test_an_error_row_becomes_the_message(fake_vagrant: FakeVagrant) -> None:
     assert str(fake_vagrant.logs / "vagrant.log") in info.value.hint
 
 
+@pytest.mark.defect("V14")
 def test_a_failed_up_names_the_machine_and_the_cause_and_keeps_the_machines(
     fake_vagrant: FakeVagrant,
 ) -> None:
@@ -83,6 +84,7 @@ def test_a_lock_that_another_vagrant_holds_is_explained(fake_vagrant: FakeVagran
     assert "Another vagrant process" in info.value.hint
 
 
+@pytest.mark.defect("V2")
 def test_a_machine_that_survives_destroy_is_an_error_that_names_it(
     fake_vagrant: FakeVagrant,
 ) -> None:
@@ -92,6 +94,7 @@ def test_a_machine_that_survives_destroy_is_an_error_that_names_it(
         provider.destroy([WORKER], timeout=20)
 
 
+@pytest.mark.defect("V10")
 @pytest.mark.usefixtures("short_grace")
 def test_a_vagrant_that_hangs_is_killed_with_its_children(fake_vagrant: FakeVagrant) -> None:
     began = time.monotonic()
@@ -122,6 +125,7 @@ def test_a_process_that_vagrant_leaves_behind_is_not_waited_for(
     os.kill(left, signal.SIGKILL)
 
 
+@pytest.mark.defect("V10")
 def test_output_is_kept_whole_and_per_machine(fake_vagrant: FakeVagrant) -> None:
     told: list[tuple[str, str]] = []
     provider = fake_vagrant.provider()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Any
+import re
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,12 +14,18 @@ from pydantic import ValidationError
 
 from harness import render
 from harness.infrakit import Updating
+from harness.render import VagrantSettings
+from harness.spec import ProviderName
 from tests.samples import SECRETS, cluster_plan
 from tests.unit.test_defects_walkthrough import problems, resolve
 from tests.unit.test_groups import flavor, group, load
 
-if TYPE_CHECKING:
-    from pathlib import Path
+SETTINGS = VagrantSettings(
+    private_key=Path("/key"),
+    insecure_key=Path("/insecure"),
+    public_key="ssh-ed25519 AAAA harness",
+    consoles=Path("/consoles"),
+)
 
 
 def updating(**keys: object) -> dict[str, Any]:
@@ -79,34 +87,52 @@ def test_an_unknown_policy_is_not_ignored_silently(tmp_path: Path) -> None:
     assert message == "-1 is too small: should be at least 0"
 
 
-def test_g4_no_group_has_both_ways_of_allocation_nor_a_negative_size(tmp_path: Path) -> None:
+@pytest.mark.defect("G4")
+def test_no_group_has_both_ways_of_allocation_nor_a_negative_size(tmp_path: Path) -> None:
     assert "too small" in problems(tmp_path, group(flavor(), "worker", Size=-1))[0]
 
 
-def test_g7_nothing_is_planned_of_a_group_that_is_invalid(tmp_path: Path) -> None:
+@pytest.mark.defect("G7")
+def test_nothing_is_planned_of_a_group_that_is_invalid(tmp_path: Path) -> None:
     document = [group(flavor()), group(flavor(KubeBindPort=1), "worker", Size=1)]
     (message,) = problems(tmp_path, document)
     assert message.startswith("1 differs from 6443")
 
 
-def test_v3_v4_one_vagrantfile_names_each_machine() -> None:
-    planned = cluster_plan()
+@pytest.mark.defect("V3", "V4")
+@pytest.mark.parametrize("provider", ProviderName)
+def test_one_vagrantfile_names_each_machine(provider: ProviderName) -> None:
+    planned = cluster_plan(provider=provider)
+    text = render.vagrantfile(planned, SETTINGS)
+    assert tuple(re.findall(r"config\.vm\.define '(.*?)'", text)) == planned.names
+    assert text.count(f"node.vm.provider '{provider}'") == len(planned.machines)
     assert len({planned.container_name(name) for name in planned.names}) == len(planned.machines)
 
 
-def test_v7_a_machine_has_the_memory_and_processors_that_kubeadm_needs(tmp_path: Path) -> None:
+@pytest.mark.defect("V11")
+@pytest.mark.parametrize("provider", ProviderName)
+def test_no_machine_sees_a_folder_of_the_host(provider: ProviderName) -> None:
+    text = render.vagrantfile(cluster_plan(provider=provider), SETTINGS)
+    (folder,) = re.findall(r"config\.vm\.synced_folder.*", text)
+    assert folder == "config.vm.synced_folder '.', '/vagrant', disabled: true"
+
+
+@pytest.mark.defect("V7")
+def test_a_machine_has_the_memory_and_processors_that_kubeadm_needs(tmp_path: Path) -> None:
     (one,) = load(tmp_path, group(flavor()))
     assert one.instance.memory_mib >= 1700
     assert one.instance.cpus >= 2
 
 
+@pytest.mark.defect("V9")
 @pytest.mark.parametrize("logical_id", ["manager1", "", "192.168.2", "fd00::1", "10.1.2.300"])
-def test_v9_a_logical_id_is_an_address(logical_id: str, tmp_path: Path) -> None:
+def test_a_logical_id_is_an_address(logical_id: str, tmp_path: Path) -> None:
     (message,) = problems(tmp_path, group(flavor(), LogicalIDs=[logical_id]))
     assert message == f"`{logical_id}` is not an IPv4 address such as 192.168.2.200"
 
 
-def test_v6_the_address_of_every_worker_is_known_before_it_exists(tmp_path: Path) -> None:
+@pytest.mark.defect("V6")
+def test_the_address_of_every_worker_is_known_before_it_exists(tmp_path: Path) -> None:
     planned = resolve(tmp_path, [group(flavor()), group(flavor(), "worker", Size=3)])
     assert [worker.address for worker in planned.workers] == [
         "192.168.2.2",
@@ -115,7 +141,8 @@ def test_v6_the_address_of_every_worker_is_known_before_it_exists(tmp_path: Path
     ]
 
 
-def test_v13_attachments_reach_their_machine_and_no_other(tmp_path: Path) -> None:
+@pytest.mark.defect("V13")
+def test_attachments_reach_their_machine_and_no_other(tmp_path: Path) -> None:
     ids = ["192.168.2.200", "192.168.2.201"]
     attachments = {
         "192.168.2.201": [{"ID": "own", "Type": "ebs"}],

@@ -1,7 +1,8 @@
-"""Defects of InfraKit's Kubernetes flavor that groups and templates show (K1 to K17)."""
+"""Defects of InfraKit's Kubernetes flavor that groups and templates show (K)."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ import pytest
 from harness import render
 from harness.errors import InvalidInputError
 from harness.spec import Role
-from tests.samples import SECRETS, cluster_plan
+from tests.samples import PACKAGES, SECRETS, cluster_plan
 from tests.unit.test_defects_walkthrough import problems, resolve
 from tests.unit.test_groups import flavor, group, load
 
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 IDS = ["192.168.2.200", "192.168.2.201", "192.168.2.202"]
 
 
-def test_k1_a_template_that_fails_half_way_makes_no_script(tmp_path: Path) -> None:
+@pytest.mark.defect("K1")
+def test_a_template_that_fails_half_way_makes_no_script(tmp_path: Path) -> None:
     template = tmp_path / "own.sh"
     template.write_text("echo begun\n{% include 'gone.sh' %}\n")
     planned = cluster_plan()
@@ -30,7 +32,8 @@ def test_k1_a_template_that_fails_half_way_makes_no_script(tmp_path: Path) -> No
     assert "gone.sh" in caught.value.problems[0].message
 
 
-def test_k5_k6_no_script_of_a_worker_shows_a_token_on_a_command_line_or_skips_the_hash() -> None:
+@pytest.mark.defect("K5", "K6")
+def test_no_script_of_a_worker_shows_a_token_on_a_command_line_or_skips_the_hash() -> None:
     planned = cluster_plan()
     for machine in planned.machines:
         script = render.init_script(planned, machine, SECRETS)
@@ -41,13 +44,15 @@ def test_k5_k6_no_script_of_a_worker_shows_a_token_on_a_command_line_or_skips_th
     assert SECRETS.ca_cert_hash in join
 
 
-def test_k8_every_machine_is_given_the_same_token() -> None:
+@pytest.mark.defect("K8")
+def test_every_machine_is_given_the_same_token() -> None:
     planned = cluster_plan()
     scripts = [render.init_script(planned, machine, SECRETS) for machine in planned.machines]
     assert all(SECRETS.token in script for script in scripts)
 
 
-def test_k9_a_manager_that_is_not_the_control_plane_joins(tmp_path: Path) -> None:
+@pytest.mark.defect("K9")
+def test_a_manager_that_is_not_the_control_plane_joins(tmp_path: Path) -> None:
     planned = resolve(tmp_path, group(flavor(), LogicalIDs=IDS))
     for machine in planned.workers:
         script = render.init_script(planned, machine, SECRETS)
@@ -55,19 +60,22 @@ def test_k9_a_manager_that_is_not_the_control_plane_joins(tmp_path: Path) -> Non
         assert "kubeadm init" not in script
 
 
-def test_k9_k10_more_than_one_control_plane_is_refused_and_not_forgotten(tmp_path: Path) -> None:
+@pytest.mark.defect("K9", "K10")
+def test_more_than_one_control_plane_is_refused_and_not_forgotten(tmp_path: Path) -> None:
     (three,) = problems(tmp_path, group(flavor(ControlPlane=IDS), LogicalIDs=IDS))
     assert three.startswith("one control plane for now: 3 are named")
     (two,) = problems(tmp_path, group(flavor(ControlPlane=IDS[:2]), LogicalIDs=IDS))
     assert two.startswith(f"must have odd number of control plane ids: {IDS[:2]}")
 
 
-def test_k10_a_worker_group_may_use_size_whatever_its_managers_do(tmp_path: Path) -> None:
+@pytest.mark.defect("K10")
+def test_a_worker_group_may_use_size_whatever_its_managers_do(tmp_path: Path) -> None:
     document = [group(flavor()), group(flavor(), "worker", Size=2)]
     _, worker = load(tmp_path, document)
     assert (worker.role, worker.allocation.size) == (Role.WORKER, 2)
 
 
+@pytest.mark.defect("K11")
 @pytest.mark.parametrize(
     ("chosen", "ids", "is_subset"),
     [
@@ -76,7 +84,7 @@ def test_k10_a_worker_group_may_use_size_whatever_its_managers_do(tmp_path: Path
         (IDS[:1], IDS[1:], False),
     ],
 )
-def test_k11_the_control_plane_may_be_all_of_the_allocation_and_nothing_else(
+def test_the_control_plane_may_be_all_of_the_allocation_and_nothing_else(
     chosen: list[str], ids: list[str], tmp_path: Path, *, is_subset: bool
 ) -> None:
     document = group(flavor(ControlPlane=chosen), LogicalIDs=ids)
@@ -87,6 +95,7 @@ def test_k11_the_control_plane_may_be_all_of_the_allocation_and_nothing_else(
         assert f"{words}: {chosen} vs {ids}" in problems(tmp_path, document)
 
 
+@pytest.mark.defect("K12")
 @pytest.mark.parametrize(
     ("properties", "said"),
     [
@@ -98,25 +107,51 @@ def test_k11_the_control_plane_may_be_all_of_the_allocation_and_nothing_else(
         ({"KubeClusterID": "../x"}, "cannot be part of machine names"),
     ],
 )
-def test_k12_what_upstream_takes_unseen_is_a_problem(
+def test_what_upstream_takes_unseen_is_a_problem(
     properties: dict[str, object], said: str, tmp_path: Path
 ) -> None:
     (message,) = problems(tmp_path, group(flavor(**properties)))
     assert said in message
 
 
-def test_k12_the_join_address_is_one_of_the_managers(tmp_path: Path) -> None:
+@pytest.mark.defect("K12")
+def test_the_join_address_is_one_of_the_managers(tmp_path: Path) -> None:
     (message,) = problems(tmp_path, group(flavor(KubeJoinIP="192.168.2.9"), LogicalIDs=IDS))
     assert "192.168.2.9 is not an address of the manager group" in message
 
 
+@pytest.mark.defect("K13")
 @pytest.mark.parametrize("key", ["KubeJoinIp", "kubeJoinIP", "KubeJoinIPs"])
-def test_k13_a_misspelt_key_is_told_and_the_right_one_with_it(key: str, tmp_path: Path) -> None:
+def test_a_misspelt_key_is_told_and_the_right_one_with_it(key: str, tmp_path: Path) -> None:
     (message,) = problems(tmp_path, group(flavor(**{key: "192.168.2.200"})))
     assert message == f"unknown key `{key}`; did you mean `KubeJoinIP`?"
 
 
-def test_k15_no_network_lies_over_another_and_no_manifest_comes_in_the_clear(
+@pytest.mark.defect("K14")
+def test_a_machine_is_made_fit_for_kubelet() -> None:
+    planned = cluster_plan(supply=PACKAGES)
+    for machine in planned.machines:
+        script = render.init_script(planned, machine, SECRETS)
+        assert "set -o errexit -o nounset -o pipefail\n" in script
+        assert "export DEBIAN_FRONTEND=noninteractive\n" in script
+        assert "swapoff --all\n" in script
+        assert "modprobe --all overlay br_netfilter\n" in script
+        assert "SystemdCgroup = true\n" in script
+        assert "sysctl --quiet --load=" in script
+
+
+@pytest.mark.defect("K14")
+def test_what_is_installed_has_its_version_and_no_download_is_run_unseen() -> None:
+    planned = cluster_plan(supply=PACKAGES)
+    script = render.init_script(planned, planned.workers[0], SECRETS)
+    assert '"kubeadm=$version-*" "kubectl=$version-*" "kubelet=$version-*"' in script
+    assert f"kubernetes_version={PACKAGES.kubernetes_version}\n" in script
+    assert "[signed-by=" in script
+    assert not re.search(r"(curl|wget)[^\n]*\|[^|]", script.replace("\\\n", " "))
+
+
+@pytest.mark.defect("K15")
+def test_no_network_lies_over_another_and_no_manifest_comes_in_the_clear(
     tmp_path: Path,
 ) -> None:
     (message,) = problems(tmp_path, group(flavor(PodNetwork="192.168.0.0/16")))
@@ -139,7 +174,8 @@ def test_the_last_add_on_of_a_type_is_the_one_that_is_applied(tmp_path: Path) ->
     assert sorted(add_on.name for add_on in planned.add_ons) == ["dashboard", "flannel"]
 
 
-def test_k17_g8_the_content_of_a_template_and_of_its_includes_counts(tmp_path: Path) -> None:
+@pytest.mark.defect("K17", "G8")
+def test_the_content_of_a_template_and_of_its_includes_counts(tmp_path: Path) -> None:
     (tmp_path / "inner.sh").write_text("echo one\n")
     (tmp_path / "own.sh").write_text("{% include 'inner.sh' %}\n")
     planned = resolve(tmp_path, group(flavor(InitScriptTemplateURL="own.sh")))

@@ -1,4 +1,4 @@
-"""Why InfraKit's walkthrough could not work (W1 to W10 of the reference), and that ours can."""
+"""Why InfraKit's walkthrough could not work (W of `tests/defects.py`), and that ours can."""
 
 from __future__ import annotations
 
@@ -42,9 +42,10 @@ def shipped(index: int) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.defect("W1")
 @pytest.mark.parametrize("instance", ["instance-vagrant", "vagrant"])
 @pytest.mark.parametrize("plugin", ["flavor-kubernetes/manager", "kubernetes/manager"])
-def test_w1_a_plugin_is_found_by_either_of_its_names(
+def test_a_plugin_is_found_by_either_of_its_names(
     plugin: str, instance: str, tmp_path: Path
 ) -> None:
     document = group(flavor())
@@ -53,7 +54,8 @@ def test_w1_a_plugin_is_found_by_either_of_its_names(
     assert load(tmp_path, document)[0].role is Role.MANAGER
 
 
-def test_w1_a_plugin_that_is_not_there_is_told_in_upstreams_words(tmp_path: Path) -> None:
+@pytest.mark.defect("W1")
+def test_a_plugin_that_is_not_there_is_told_in_upstreams_words(tmp_path: Path) -> None:
     document = group(flavor())
     document["Properties"]["Flavor"]["Plugin"] = "flavor-swarm/manager"
     document["Properties"]["Instance"]["Plugin"] = "instance-aws"
@@ -62,6 +64,7 @@ def test_w1_a_plugin_that_is_not_there_is_told_in_upstreams_words(tmp_path: Path
     assert instance.startswith("Failed to find Instance plugin 'instance-aws':")
 
 
+@pytest.mark.defect("W2")
 @pytest.mark.parametrize(
     "wrap",
     [
@@ -72,11 +75,12 @@ def test_w1_a_plugin_that_is_not_there_is_told_in_upstreams_words(tmp_path: Path
         lambda bare: [{"Plugin": "group", "Properties": bare}],
     ],
 )
-def test_w2_every_shape_of_a_group_file_is_accepted(wrap: Any, tmp_path: Path) -> None:  # noqa: ANN401
+def test_every_shape_of_a_group_file_is_accepted(wrap: Any, tmp_path: Path) -> None:  # noqa: ANN401
     assert load(tmp_path, wrap(group(flavor())))[0].id == "managers"
 
 
-def test_w3_the_shipped_groups_name_their_cluster_and_must(tmp_path: Path) -> None:
+@pytest.mark.defect("W3")
+def test_the_shipped_groups_name_their_cluster_and_must(tmp_path: Path) -> None:
     ids = {shipped(index)["Flavor"]["Properties"]["KubeClusterID"] for index in (0, 1)}
     assert ids == {"walkthrough"}
     document = group({"KubeJoinIP": "192.168.2.200"})
@@ -84,7 +88,8 @@ def test_w3_the_shipped_groups_name_their_cluster_and_must(tmp_path: Path) -> No
     assert message.startswith("no Kube Cluster ID")
 
 
-def test_w4_without_control_plane_the_machine_at_the_join_address_is_it(tmp_path: Path) -> None:
+@pytest.mark.defect("W4")
+def test_without_control_plane_the_machine_at_the_join_address_is_it(tmp_path: Path) -> None:
     ids = ["192.168.2.201", "192.168.2.200"]
     planned = resolve(tmp_path, group(flavor(), LogicalIDs=ids))
     assert planned.manager.address == "192.168.2.200"
@@ -92,7 +97,8 @@ def test_w4_without_control_plane_the_machine_at_the_join_address_is_it(tmp_path
     assert [worker.address for worker in planned.workers] == ["192.168.2.201"]
 
 
-def test_w5_a_template_that_cannot_be_parsed_is_a_problem_before_anything_is_made(
+@pytest.mark.defect("W5")
+def test_a_template_that_cannot_be_parsed_is_a_problem_before_anything_is_made(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "own.sh").write_text("#!/bin/sh\n{% if BOOTSTRAP %}\n{% if WORKER %}{% endif %}\n")
@@ -104,12 +110,14 @@ def test_w5_a_template_that_cannot_be_parsed_is_a_problem_before_anything_is_mad
     assert problem.path.startswith("line ")
 
 
-def test_w6_the_workers_of_the_walkthrough_have_the_workers_flavor() -> None:
+@pytest.mark.defect("W6")
+def test_the_workers_of_the_walkthrough_have_the_workers_flavor() -> None:
     assert shipped(0)["Flavor"]["Plugin"] == "flavor-kubernetes/manager"
     assert shipped(1)["Flavor"]["Plugin"] == "flavor-kubernetes/worker"
 
 
-def test_w7_a_template_stands_beside_its_group_wherever_that_is(tmp_path: Path) -> None:
+@pytest.mark.defect("W7")
+def test_a_template_stands_beside_its_group_wherever_that_is(tmp_path: Path) -> None:
     for index in (0, 1):
         url = shipped(index)["Flavor"]["Properties"]["InitScriptTemplateURL"]
         assert not url.startswith(("/", "file:"))
@@ -119,7 +127,8 @@ def test_w7_a_template_stands_beside_its_group_wherever_that_is(tmp_path: Path) 
     assert one.template == tmp_path / "own.sh"
 
 
-def test_w8_a_trailing_comma_is_told_with_its_line(tmp_path: Path) -> None:
+@pytest.mark.defect("W8")
+def test_a_trailing_comma_is_told_with_its_line(tmp_path: Path) -> None:
     file = tmp_path / "groups.json"
     file.write_text('{\n  "ID": "workers",\n}\n')
     with pytest.raises(InvalidInputError) as caught:
@@ -129,12 +138,11 @@ def test_w8_a_trailing_comma_is_told_with_its_line(tmp_path: Path) -> None:
     assert problem.message.startswith("not valid JSON")
 
 
+@pytest.mark.defect("W8")
 @pytest.mark.parametrize(
     ("name", "kind"), [("flannel", "network"), ("calico", "network"), ("dashboard", "visualise")]
 )
-def test_w8_a_known_add_on_with_an_empty_path_is_applied(
-    name: str, kind: str, tmp_path: Path
-) -> None:
+def test_a_known_add_on_with_an_empty_path_is_applied(name: str, kind: str, tmp_path: Path) -> None:
     add_on = {"Name": name, "Type": kind, "Path": ""}
     planned = resolve(tmp_path, group(flavor(KubeAddOns=[add_on])))
     (resolved,) = planned.add_ons
@@ -143,19 +151,22 @@ def test_w8_a_known_add_on_with_an_empty_path_is_applied(
     assert f"--filename={resolved.path}" in script
 
 
-def test_w8_the_labs_add_on_is_the_manifest_of_the_supply() -> None:
+@pytest.mark.defect("W8")
+def test_the_labs_add_on_is_the_manifest_of_the_supply() -> None:
     planned = cluster_plan(supply=PACKAGES)
     script = render.init_script(planned, planned.manager, SECRETS)
     assert f"--filename={PACKAGES.network_manifest}" in script
 
 
-def test_w8_an_unknown_add_on_with_an_empty_path_is_a_problem(tmp_path: Path) -> None:
+@pytest.mark.defect("W8")
+def test_an_unknown_add_on_with_an_empty_path_is_a_problem(tmp_path: Path) -> None:
     add_on = {"Name": "wave", "Type": "network", "Path": ""}
     (message,) = problems(tmp_path, group(flavor(KubeAddOns=[add_on])))
     assert "no built-in manifest for network add-on `wave`" in message
 
 
-def test_w9_every_machine_and_node_has_a_name_of_its_own() -> None:
+@pytest.mark.defect("W9")
+def test_every_machine_and_node_has_a_name_of_its_own() -> None:
     planned = cluster_plan()
     assert len(set(planned.names)) == len(planned.machines)
     for machine in planned.machines:
@@ -163,7 +174,8 @@ def test_w9_every_machine_and_node_has_a_name_of_its_own() -> None:
         assert machine.name in script
 
 
-def test_w10_the_control_plane_is_told_its_address_port_pods_and_name() -> None:
+@pytest.mark.defect("W10")
+def test_the_control_plane_is_told_its_address_port_pods_and_name() -> None:
     planned = cluster_plan()
     init, cluster, *_ = yaml.safe_load_all(kubeadm.init_config(planned, planned.manager, SECRETS))
     assert init["localAPIEndpoint"] == {"advertiseAddress": "192.168.2.200", "bindPort": 6443}

@@ -78,6 +78,7 @@ def test_connections_are_closed_before_their_machines_go(bench: Bench, lab: Lab)
     assert closed == [0]
 
 
+@pytest.mark.defect("V2")
 def test_what_vagrant_cannot_destroy_is_removed_by_its_name(bench: Bench, lab: Lab) -> None:
     bench.fake.provider.stubborn = {bench.fake.plan.names[1]}
     down(bench)
@@ -97,6 +98,7 @@ def test_what_only_vagrant_can_destroy_is_an_error_and_keeps_the_workspace(bench
     assert isinstance(bench.events[-1], PhaseFailed)
 
 
+@pytest.mark.defect("V2")
 def test_what_is_still_there_is_named_and_keeps_the_workspace(bench: Bench, lab: Lab) -> None:
     lab.stubborn = "machine harness-walkthrough-ip-192.168.2.2"
     with pytest.raises(HostError, match="Still there: machine harness-walkthrough"):

@@ -52,6 +52,7 @@ def test_each_phase_is_told_of_and_timed(bench: Bench) -> None:
     assert all(timing["seconds"] >= 0 for timing in bench.timings)
 
 
+@pytest.mark.defect("W11", "K4")
 def test_a_phase_has_its_own_limit_or_what_is_left_of_the_whole(bench: Bench) -> None:
     bench.up(timeout=100)
     (_, preflight), (_, machines), _ = bench.ran
@@ -73,6 +74,7 @@ def test_seconds_are_those_of_the_clock(bench: Bench) -> None:
     assert bench.events[-1] == PhaseEnded("init", pytest.approx(27.1254), "")  # type: ignore[arg-type]  # compares as one
 
 
+@pytest.mark.defect("V1")
 def test_everything_is_on_disk_before_anything_is_made(bench: Bench) -> None:
     bench.up()
     modes = {"plan.json": 0o644, "Vagrantfile": 0o644, "content-hash": 0o644}

@@ -125,6 +125,7 @@ def test_a_bad_poll_starts_the_count_again(
     assert fake.api.asked == 6
 
 
+@pytest.mark.defect("W13")
 def test_each_machines_live_reason_is_told(fake: FakeSite) -> None:
     fake.api.polls = [with_worker(None), with_worker(node(WORKER, ready="False")), good_nodes(PLAN)]
     run(fake)
@@ -133,6 +134,7 @@ def test_each_machines_live_reason_is_told(fake: FakeSite) -> None:
     assert set(fake.progress(fake.manager)) == {("", True)}
 
 
+@pytest.mark.defect("W13")
 def test_time_that_runs_out_names_each_node_and_its_reason(fake: FakeSite) -> None:
     late = with_worker(node(WORKER, ready="False"))
     fake.api.polls = [[item for item in late if item["metadata"]["name"] != fake.manager]]

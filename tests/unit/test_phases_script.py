@@ -143,6 +143,7 @@ def test_every_section_that_a_phase_waits_for_is_one_of_the_scripts(
     assert notes == ["", "lab", ""]
 
 
+@pytest.mark.defect("K5")
 def test_a_script_is_put_for_root_alone_and_started(fake: FakeSite) -> None:
     script.start(fake.site(), fake.plan.manager)
     text = script_of(fake.manager)
@@ -241,6 +242,7 @@ def test_waiting_tells_the_scripts_own_reasons_until_the_section_is_over(fake: F
     assert fake.clock.slept == [1, 1, 1]
 
 
+@pytest.mark.defect("K2")
 @pytest.mark.parametrize("how", [("failed", "exit-code"), ("inactive", "success")])
 def test_a_script_that_fails_ends_the_wait_with_section_reason_and_journal(
     how: tuple[str, str], fake: FakeSite
@@ -267,6 +269,7 @@ def test_a_script_that_fails_at_once_and_in_silence_is_still_explained(fake: Fak
         wait_for_init(fake)
 
 
+@pytest.mark.defect("K3")
 def test_a_wait_that_times_out_quotes_the_scripts_reason(fake: FakeSite) -> None:
     fake.units[fake.manager].looks = [observed("install", "init", reason="waiting for etcd")]
     with pytest.raises(WaitTimeout, match=r"ip-192\.168\.2\.200: .*`init`.*waiting for etcd"):

@@ -149,6 +149,7 @@ def test_a_half_made_manager_is_made_again_with_the_same_ca(machine: Machine) ->
     assert "--namespace k8s.io tasks delete --force one two" in machine.calls("ctr")
 
 
+@pytest.mark.defect("K2")
 def test_a_worker_waits_until_its_token_is_signed_and_joins(machine: Machine) -> None:
     done = machine.run("worker")
     assert done.returncode == 0, done.stderr

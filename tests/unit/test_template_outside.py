@@ -103,8 +103,8 @@ def test_inclusion_from_different_sources(port: int, tmp_path: Path) -> None:
     assert 'echo \\"this is common/setup.sh\\"|next' in rendered(text, tmp_path)
 
 
+@pytest.mark.defect("T1", "T2")
 def test_headers_go_to_one_address_and_no_other_host(port: int, tmp_path: Path) -> None:
-    # T1: upstream sends the headers of one include to every later one. T2: `k=v=w` loses its value.
     Site.texts.update(
         {
             "/first": 'a{{ include "second" }}',
@@ -164,8 +164,17 @@ def test_a_404_ends_it_and_says_who_included_it(port: int, tmp_path: Path) -> No
     )
 
 
+@pytest.mark.defect("T3", "T4")
+def test_nothing_is_remembered_from_one_rendering_to_the_next(port: int, tmp_path: Path) -> None:
+    text = f'{{{{ include "part.sh" }}}} {{{{ fetch "http://127.0.0.1:{port}/a" }}}}'
+    for said in ("old", "new"):
+        (tmp_path / "part.sh").write_text(said)
+        Site.texts["/a"] = said
+        assert rendered(text, tmp_path) == f"{said} {said}"
+
+
+@pytest.mark.defect("T4")
 def test_addresses_that_differ_in_their_query_differ(port: int, tmp_path: Path) -> None:
-    # T3, T4: upstream's cache keys on the path alone, and caches files.
     Site.texts["/a"] = "x"
     here = f"http://127.0.0.1:{port}/a"
     rendered(
@@ -186,8 +195,8 @@ def test_what_is_too_large_or_moves_for_ever_is_refused(port: int, tmp_path: Pat
     assert "larger than 4 MiB" in refused('{{ fetch "big" }}', tmp_path)
 
 
+@pytest.mark.defect("T5")
 def test_who_does_not_answer_is_not_waited_for(tmp_path: Path) -> None:
-    # T5: upstream waits for ever.
     with socketserver.TCPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler) as silent:
         address = f"http://127.0.0.1:{silent.server_address[1]}/"
         assert "timed out" in refused(f'{{{{ fetch "{address}" }}}}', tmp_path, timeout=0.2)

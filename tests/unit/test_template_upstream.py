@@ -75,8 +75,8 @@ def test_var_and_global_multi_pass(tmp_path: Path) -> None:
     assert rendered(tmp_path, '{{ var "second-stage" 2 }}' + first) == "1 2"
 
 
+@pytest.mark.defect("T9")
 def test_multi_pass_keeps_defaults_and_whole_blocks(tmp_path: Path) -> None:
-    # T9: upstream's deferred variables lose their defaults.
     options = Options(language=Language.GO, multi_pass=True)
     block = '{{ if var "d" }}1{{ else }}2{{ end }}'
     text = '{{ var "a" | default "b" }}{{ $x := var "c" }}{{ $x }}' + block
@@ -84,8 +84,8 @@ def test_multi_pass_keeps_defaults_and_whole_blocks(tmp_path: Path) -> None:
     assert rendered(tmp_path, text, options) == kept + block
 
 
+@pytest.mark.defect("T10")
 def test_missing_key_var(tmp_path: Path) -> None:
-    # T10: by default upstream prints `<no value>` into scripts.
     default = Options(language=Language.GO, missing_key=MissingKey.DEFAULT)
     assert rendered(tmp_path, '{{ var "foo" }}', default) == "<no value>"
     assert refused(tmp_path, '{{ var "foo" }}') == "var: Missing variable foo"
@@ -119,6 +119,7 @@ def test_source_shares_its_context(options: Options, child: str, text: str, tmp_
     assert rendered(tmp_path, text, options, a=1, b=2) == "a=100"
 
 
+@pytest.mark.defect("T8")
 @pytest.mark.parametrize(
     ("options", "child", "text"),
     [
@@ -131,7 +132,6 @@ def test_source_shares_its_context(options: Options, child: str, text: str, tmp_
     ],
 )  # fmt: skip
 def test_include_forks(options: Options, child: str, text: str, tmp_path: Path) -> None:
-    # T8: in upstream a `var` set inside of an include does change the parent's.
     (tmp_path / "c.sh").write_text(child)
     (tmp_path / "d.sh").write_text('{{ var "foo" 7 }}')
     assert rendered(tmp_path, text, options, a=1) == "11"
@@ -221,8 +221,8 @@ def test_what_validate_reads_is_parsed_even_where_rendering_never_comes(tmp_path
     assert "not defined" in refused(tmp_path, "{{ if false }}{{ nosuchfunc }}{{ end }}x")
 
 
+@pytest.mark.defect("T6")
 def test_circles_end(tmp_path: Path) -> None:
-    # T6: upstream follows them for ever.
     (tmp_path / "c.sh").write_text('{{ include (print "main" ".sh") }}')
     assert refused(tmp_path, '{{ include "c.sh" }}').startswith(
         "include: includes go round: main.sh → c.sh → main.sh (included from "
@@ -232,6 +232,7 @@ def test_circles_end(tmp_path: Path) -> None:
     assert "includes go round" in refused(tmp_path, '{{ include("j.j2") }}', JINJA)
 
 
+@pytest.mark.defect("T11")
 @pytest.mark.parametrize(
     ("options", "middle", "text", "places"),
     [
@@ -246,7 +247,6 @@ def test_circles_end(tmp_path: Path) -> None:
 def test_a_fault_names_the_includes_that_led_to_it(
     options: Options, middle: str, text: str, places: list[str], tmp_path: Path
 ) -> None:
-    # T11: upstream's say the innermost name alone.
     (tmp_path / "low.sh").write_text("\n\n{{ jsonDecode SPEC }}")
     if options is JINJA:
         (tmp_path / "low.sh").write_text("\n\n{{ jsonDecode(SPEC) }}")
@@ -265,13 +265,13 @@ def test_unescape_is_the_inverse_of_escape(tmp_path: Path) -> None:
     assert rendered(tmp_path, "{{ escape `{{ a }}` | unescape }}") == "{{ a }}"
 
 
+@pytest.mark.defect("T12")
 def test_a_value_is_quoted_for_the_shell(tmp_path: Path) -> None:
-    # T12: upstream has nothing to quote with.
     assert rendered(tmp_path, 'echo {{ "$(reboot)" | sh }}') == "echo '$(reboot)'"
 
 
+@pytest.mark.defect("T7")
 def test_raw_is_raw_and_echo_is_heard_once(tmp_path: Path) -> None:
-    # T7: upstream builds each template twice.
     said: list[str] = []
     (tmp_path / "c.sh").write_text("{{ nosuchfunc }}")
     (tmp_path / "main.sh").write_text('{{ raw "c.sh" }}{{ echo "a" 1 }}')
@@ -280,12 +280,13 @@ def test_raw_is_raw_and_echo_is_heard_once(tmp_path: Path) -> None:
     assert said == ["a 1"]
 
 
+@pytest.mark.defect("K1")
 @pytest.mark.parametrize("text", ["", "\n \n", "{{/* nothing */}}", "{{ `` }}"])
 def test_an_empty_script_is_a_problem(text: str, tmp_path: Path) -> None:
-    # K1: upstream runs what an ignored error left, as root.
     assert refused(tmp_path, text) == "it renders nothing"
 
 
+@pytest.mark.defect("K1")
 def test_a_failing_include_leaves_no_half_script(tmp_path: Path) -> None:
     (tmp_path / "c.sh").write_text("{{ index . 1 }}")
     assert "can't index" in refused(tmp_path, 'before {{ include "c.sh" 3 }} after')

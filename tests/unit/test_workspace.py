@@ -40,6 +40,7 @@ def save(lab: Workspace, content_hash: str = "sha256:1") -> None:
     lab.save_plan(PLAN, vagrantfile="# machines\n", content_hash=content_hash)
 
 
+@pytest.mark.defect("W12")
 def test_the_state_folder_is_the_users_unless_another_is_chosen(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -84,6 +85,7 @@ def test_a_plan_is_read_as_it_was_written(lab: Workspace) -> None:
     assert lab.logs_dir.is_dir()
 
 
+@pytest.mark.defect("K5")
 def test_secrets_are_for_their_owner_alone(lab: Workspace) -> None:
     before = os.umask(0)
     try:
@@ -113,6 +115,7 @@ def test_no_secret_is_outside_of_its_folder(lab: Workspace) -> None:
     assert not any(secrets.token in text or secrets.ca_key in text for text in texts)
 
 
+@pytest.mark.defect("K8")
 def test_secrets_are_made_once_and_kept(lab: Workspace) -> None:
     made = lab.secrets()
     assert lab.secrets() == made
