@@ -6,10 +6,11 @@ real ones.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from harness import render
+from harness import pki, render
 from harness.convergence import converge
 from harness.interfaces import MachineState
 from harness.phases.base import Phase
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from harness.wait import Deadline
 
 WORKERS = "kubernetes-workers"
+MAKERS = {name: functools.cache(make) for name, make in pki.MAKERS.items()}
 
 
 def plan_of(
@@ -84,6 +86,8 @@ class Estate:
     def of(cls, state: Path, monkeypatch: pytest.MonkeyPatch) -> Estate:
         """Make an estate with nothing in it, in which waiting takes no time."""
         still_clock(monkeypatch)
+        # Keys take longer to make than all the rest; these are as good for every test.
+        monkeypatch.setattr(pki, "MAKERS", MAKERS)
         made = cls(FakeWorld.of(state))
         made.world.provider.states.clear()
         return made

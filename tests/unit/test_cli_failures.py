@@ -46,7 +46,7 @@ def up(run: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch) -> Callable[...
     """Run an `up` that fails once its plan is recorded."""
 
     def command(error: BaseException, *words: str) -> Ran:
-        def fails(cluster: Cluster, _reporter: Reporter, *, timeout: float, **_force: object) -> NoReturn:
+        def fails() -> NoReturn:
             del timeout
             cluster.workspace.save_plan(cluster.plan, vagrantfile="", content_hash="")
             raise error
