@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from harness.cluster import Cluster
-    from harness.interfaces import Reporter
     from tests.fake_cluster import FakeWorld
     from tests.unit.conftest import Ran
 
