@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from harness.cluster import Cluster
+    from harness.interfaces import Reporter
     from tests.fake_cluster import FakeWorld
     from tests.unit.conftest import Ran
 
@@ -44,8 +46,7 @@ def up(run: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch) -> Callable[...
     """Run an `up` that fails once its plan is recorded."""
 
     def command(error: BaseException, *words: str) -> Ran:
-        def fails() -> NoReturn:
-            del timeout
+        def fails(cluster: Cluster, _reporter: Reporter, **_: object) -> NoReturn:
             cluster.workspace.save_plan(cluster.plan, vagrantfile="", content_hash="")
             raise error
 
