@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 
 class HarnessError(Exception):
@@ -129,3 +129,12 @@ class InterruptedRunError(HarnessError):
     """SIGINT or SIGTERM ended the run; machines are kept and `up` goes on."""
 
     exit_code = 130
+
+
+def leaves(error: BaseException) -> Iterator[BaseException]:
+    """Yield what a group of errors, or of groups of them, consists of; or the error itself."""
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from leaves(inner)
+    else:
+        yield error

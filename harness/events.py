@@ -33,11 +33,19 @@ class PhaseEnded:
 
 @dataclass(frozen=True, slots=True)
 class PhaseFailed:
-    """A phase failed; the error itself is raised, this is for display and timings."""
+    """A phase failed; the error itself is raised, this is for display and timings.
+
+    Attributes:
+        phase: Its name.
+        seconds: How long it took, without what was asked about its failure afterwards.
+        message: What the error says.
+        known_issues: Ids of those that explain it (docs/troubleshooting.md), likeliest first.
+    """
 
     phase: str
     seconds: float
     message: str
+    known_issues: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ class VagrantSettings:
         private_key: The cluster's own SSH key.
         insecure_key: Vagrant's key, which boxes accept until the cluster's replaces it.
         public_key: OpenSSH line of the cluster's key.
-        consoles: Folder for what machines print on their consoles, where a provider can tell.
+        consoles: Folder for what machines print on their consoles, and what LXC says of them.
         bridge: For lxc, the bridge that the machines' interfaces are put on.
         libvirt_driver: For libvirt, ``kvm``, or ``qemu`` where KVM does not work.
         boot_timeout_seconds: How long Vagrant waits for SSH on each machine.

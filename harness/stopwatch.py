@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from harness import wait
-from harness.errors import HarnessError, InterruptedRunError
+from harness import known_issues, wait
+from harness.errors import HarnessError, InterruptedRunError, leaves
 from harness.events import PhaseEnded, PhaseFailed, PhaseStarted
 
 if TYPE_CHECKING:
@@ -44,11 +44,12 @@ class Stopwatch:
             note = phase.run(site, wait.Deadline(seconds))
         except BaseException as error:
             self._record(phase, began, "failed")
-            message = error.message if isinstance(error, HarnessError) else str(error)
-            self._report(PhaseFailed(phase.name, self._clock() - began, message))
-            stopped = isinstance(error, InterruptedRunError)
-            if isinstance(error, HarnessError) and not stopped and (known := phase.diagnose(site)):
-                error.add_note(known)
+            seconds = self._clock() - began
+            try:
+                _diagnose(phase, site, error)
+            finally:  # whoever interrupts the diagnosis still sees the phase fail
+                issues = tuple(issue.id for issue in known_issues.explaining(error))
+                self._report(PhaseFailed(phase.name, seconds, _message(error), issues))
             raise
         self._record(phase, began, note or "done")
         self._report(PhaseEnded(phase.name, self._clock() - began, note))
@@ -57,3 +58,22 @@ class Stopwatch:
         seconds = round(self._clock() - began, 3)
         self.timings.append({"phase": phase.name, "seconds": seconds, "note": note})
         self._keep(self.timings)
+
+
+def _diagnose(phase: Phase, site: Site, error: BaseException) -> None:
+    """Note on an error what the machines know about it; an interruption needs no diagnosis."""
+    if not all(_is_failure(leaf) for leaf in leaves(error)):
+        return
+    try:
+        if found := phase.diagnose(site):
+            error.add_note(found)
+    except Exception as second:  # noqa: BLE001 - must not hide what it should explain
+        error.add_note(f"The diagnosis failed too: {second!r}")
+
+
+def _is_failure(error: BaseException) -> bool:
+    return isinstance(error, HarnessError) and not isinstance(error, InterruptedRunError)
+
+
+def _message(error: BaseException) -> str:
+    return error.message if isinstance(error, HarnessError) else str(error)

@@ -38,7 +38,7 @@ class WaitTimeout(PhaseError):  # noqa: N818 - reads as what happened
     def __init__(self, what: str, reason: str, timeout: float) -> None:
         self.what = what
         self.reason = reason
-        super().__init__(f"{what}: not within {timeout:g} s: {reason}")
+        super().__init__(f"{what}: not within {round(timeout, 1):g} s: {reason}")
 
 
 class Deadline:

@@ -51,11 +51,12 @@ class PodsAPI(PolledAPI):
         label, _, run = selector.partition("=")
         return [
             {
-                "metadata": pod["metadata"],
+                **pod,
                 "status": {"phase": phase, "podIP": self.addresses[pod["spec"]["nodeName"]]},
             }
             for pod in self.pods.values()
-            if (pod["metadata"]["labels"][label], pod["metadata"]["namespace"]) == (run, namespace)
+            if pod["metadata"]["namespace"] == (namespace or pod["metadata"]["namespace"])
+            and pod["metadata"]["labels"].get(label, "") == run
         ]
 
     def kubectl(self, argv: Sequence[str], *, timeout: float, stdin: bytes = b"") -> Result:

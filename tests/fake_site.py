@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness import wait
 from harness.events import MachineProgress, Notice
-from harness.phases import script
+from harness.phases import diagnosis, script
 from harness.phases.base import Site
 from tests.fake_api import FakeAPI
 from tests.fake_cluster import FakeWorld
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from harness.spec import ClusterPlan, MachinePlan
     from tests.fakes import RecordingReporter
 
-LAST_WORDS = "kubelet: exiting\n"
+LAST_WORDS = f"{diagnosis.HEAD}last lines of kubelet\nkubelet: exiting\n"
 
 
 def observed(
@@ -52,13 +52,15 @@ class InitUnit:
         looks: What `OBSERVE` prints.
         once_started: What it prints from `START` on.
         started: Fingerprints that `START` was given.
+        last_words: What `diagnosis.LOOK` prints.
     """
 
     looks: list[str] = field(default_factory=lambda: [NO_UNIT])
     once_started: list[str] = field(default_factory=lambda: [observed("install", "init")])
     started: list[str] = field(default_factory=list)
+    last_words: str = LAST_WORDS
 
-    def __call__(self, argv: tuple[str, ...], _stdin: bytes) -> Answer | None:
+    def __call__(self, argv: tuple[str, ...], stdin: bytes) -> Answer | None:
         """Answer as a machine does, for `FakeTransport.script`."""
         if argv == ("sh", "-c", script.OBSERVE):
             return Answer(self.looks.pop(0) if len(self.looks) > 1 else self.looks[0])
@@ -66,7 +68,7 @@ class InitUnit:
             self.started.append(argv[-1])
             self.looks = list(self.once_started)
             return Answer()
-        return Answer(LAST_WORDS) if argv[0] == "journalctl" else None
+        return Answer(self.last_words) if stdin == diagnosis.LOOK.encode() else None
 
 
 @dataclass

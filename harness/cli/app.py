@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from harness import process
+from harness import known_issues, process
 from harness.cli import interrupts
 from harness.errors import HarnessError, InterruptedRunError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 USAGE = 2
 BUG = 1
@@ -110,20 +110,24 @@ def _tell_usage(error: typer.TyperException) -> int:
 
 
 def _tell(error: BaseException) -> int:
-    """Print everything that failed; return the gravest exit code."""
-    return max((_tell_one(leaf) for leaf in _leaves(error)), key=_gravity)
+    """Print everything that failed and what is known of it; return the gravest exit code."""
+    codes = _tell_all(error)
+    for issue in known_issues.explaining(error):
+        typer.echo(f"known issue {issue}", err=True)
+    return max(codes, key=_gravity)
 
 
 def _gravity(code: int) -> tuple[bool, bool, int]:
     return code == InterruptedRunError.exit_code, code == BUG, code
 
 
-def _leaves(error: BaseException) -> Iterator[BaseException]:
-    if isinstance(error, BaseExceptionGroup):
-        for inner in error.exceptions:
-            yield from _leaves(inner)
-    else:
-        yield error
+def _tell_all(error: BaseException) -> list[int]:
+    """Print an error, or each one of a group and what was noted on all of them."""
+    if not isinstance(error, BaseExceptionGroup):
+        return [_tell_one(error)]
+    codes = [code for inner in error.exceptions for code in _tell_all(inner)]
+    _tell_notes(error)
+    return codes
 
 
 def _tell_one(error: BaseException) -> int:
@@ -131,11 +135,15 @@ def _tell_one(error: BaseException) -> int:
         error = InterruptedRunError("Interrupted.")
     if isinstance(error, HarnessError):
         typer.echo(f"error: {error.message}", err=True)
-        for note in getattr(error, "__notes__", ()):
-            typer.echo(textwrap.indent(note, "  "), err=True)
+        _tell_notes(error)
         if error.hint:
             typer.echo(f"hint: {error.hint}", err=True)
         return error.exit_code
     traceback.print_exception(error)
     typer.echo("error: this is a bug in the harness; please report the lines above.", err=True)
     return BUG
+
+
+def _tell_notes(error: BaseException) -> None:
+    for note in getattr(error, "__notes__", ()):
+        typer.echo(textwrap.indent(note, "  "), err=True)

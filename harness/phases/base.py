@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 from concurrent import futures
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness import process, wait
-from harness.errors import HarnessError
 from harness.events import MachineProgress
 
 if TYPE_CHECKING:
@@ -134,12 +132,3 @@ class Phase:
     timeout_seconds: float
     run: Callable[[Site, Deadline], str]
     diagnose: Callable[[Site], str] = lambda _: ""
-
-
-def journal_tail(site: Site, machine: str, unit: str, lines: int = 8) -> str:
-    """Return the last lines of a unit's journal, or why they cannot be had."""
-    argv = ["journalctl", "--unit", unit, "--no-pager", "--output=cat", "--lines", str(lines)]
-    with contextlib.suppress(HarnessError):
-        text = site.transport(machine).run(argv, timeout=10, sudo=True).stdout.strip()
-        return f"{machine}, last lines of {unit}:\n{text}"
-    return f"{machine}: its journal of {unit} cannot be had"

@@ -10,6 +10,7 @@ from harness.errors import NotReadyError
 from harness.events import MachineProgress
 from harness.flavors import FLAVORS
 from harness.interfaces import HealthState
+from harness.phases import diagnosis
 from harness.phases.base import Phase
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def phase(group: GroupPlan) -> Phase:
     """Return the gate between two machines of a group: `Updating` says when it opens."""
     looks = max(group.healthy_count, 1 + math.ceil(group.healthy_seconds / INTERVAL_SECONDS))
     seconds = PATIENCE_SECONDS + 2 * looks * INTERVAL_SECONDS
-    return Phase(NAME, seconds, lambda site, deadline: _run(site, deadline, looks))
+    return Phase(NAME, seconds, lambda site, deadline: _run(site, deadline, looks), _diagnose)
 
 
 def why_not(site: Site) -> dict[str, str]:
@@ -68,3 +69,7 @@ def _run(site: Site, deadline: Deadline, looks: int) -> str:
             hint="The update stopped here; the machines that follow are as they were.",
         ) from error
     return f"{looks} times in a row"
+
+
+def _diagnose(site: Site) -> str:
+    return diagnosis.of_machines(site, site.plan.machines)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.phases import script
-from harness.phases.base import Phase, journal_tail
+from harness.phases.base import Phase
 
 if TYPE_CHECKING:
     from harness.phases.base import Site
@@ -25,7 +25,7 @@ def _run(site: Site, deadline: Deadline) -> str:
 
 
 def _diagnose(site: Site) -> str:
-    return journal_tail(site, site.plan.manager.name, "kubelet")
+    return script.diagnosis_of(site, [site.plan.manager], NAME)
 
 
 PHASE = Phase(NAME, timeout_seconds=600, run=_run, diagnose=_diagnose)

@@ -27,4 +27,8 @@ def _run(site: Site, deadline: Deadline) -> str:
     return ""
 
 
-PHASE = Phase(NAME, timeout_seconds=900, run=_run)
+def _diagnose(site: Site) -> str:
+    return script.diagnosis_of(site, site.plan.machines, NAME)
+
+
+PHASE = Phase(NAME, timeout_seconds=900, run=_run, diagnose=_diagnose)

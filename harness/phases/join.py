@@ -10,7 +10,7 @@ from harness import kubeadm, wait
 from harness.errors import TransportError
 from harness.events import Notice
 from harness.phases import script
-from harness.phases.base import Phase, journal_tail
+from harness.phases.base import Phase
 
 if TYPE_CHECKING:
     from harness.phases.base import Site
@@ -83,7 +83,7 @@ def _renew_token(site: Site) -> None:
 
 
 def _diagnose(site: Site) -> str:
-    return "\n".join(journal_tail(site, machine.name, "kubelet") for machine in site.plan.workers)
+    return script.diagnosis_of(site, site.plan.workers, NAME)
 
 
 PHASE = Phase(NAME, timeout_seconds=600, run=_run, diagnose=_diagnose)

@@ -23,4 +23,8 @@ def _run(site: Site, deadline: Deadline) -> str:
     return ", ".join(add_on.name for add_on in site.plan.add_ons)
 
 
-PHASE = Phase(NAME, timeout_seconds=180, run=_run)
+def _diagnose(site: Site) -> str:
+    return script.diagnosis_of(site, [site.plan.manager], NAME)
+
+
+PHASE = Phase(NAME, timeout_seconds=180, run=_run, diagnose=_diagnose)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from harness import nodes, wait
-from harness.errors import CommandError, NotReadyError, TransportError
+from harness.errors import CommandError, HarnessError, NotReadyError, TransportError
 from harness.events import MachineProgress
+from harness.phases import diagnosis
 from harness.phases.base import Phase
 
 if TYPE_CHECKING:
@@ -82,4 +83,17 @@ def _run(site: Site, deadline: Deadline) -> str:
     return f"{len(site.plan.machines)} nodes"
 
 
-PHASE = Phase(NAME, timeout_seconds=300, run=_run)
+def _diagnose(site: Site) -> str:
+    """Ask for the pods that do not run, and every machine whose node is not Ready."""
+    try:
+        why = reasons(site.plan, site.api.get("nodes", timeout=diagnosis.SECONDS))
+    except HarnessError as error:
+        why = dict.fromkeys(site.plan.names, error.message)
+        pods = ""
+    else:
+        pods = diagnosis.of_pods(site)
+    meant = [machine for machine in site.plan.machines if machine.name in why]
+    return "\n".join(filter(None, [pods, diagnosis.of_machines(site, meant)]))
+
+
+PHASE = Phase(NAME, timeout_seconds=300, run=_run, diagnose=_diagnose)

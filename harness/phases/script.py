@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.errors import PhaseError
-from harness.phases.base import journal_tail
+from harness.phases import diagnosis
 from harness.spec import Role
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from harness.interfaces import Transport
     from harness.phases.base import Site
     from harness.spec import MachinePlan
@@ -77,13 +79,13 @@ class Progress:
         return section in names[:-1] or self.section == DONE
 
 
-def observe(transport: Transport) -> Progress:
+def observe(transport: Transport, *, timeout: float = COMMAND_SECONDS) -> Progress:
     """Look at the script of a machine.
 
     Raises:
         TransportError: If the machine cannot be asked.
     """
-    text = transport.run(["sh", "-c", OBSERVE], timeout=COMMAND_SECONDS).check().stdout
+    text = transport.run(["sh", "-c", OBSERVE], timeout=timeout).check().stdout
     return parse(text)
 
 
@@ -156,8 +158,7 @@ def wait_past(
             where = progress.section or "its beginning"
             raise PhaseError(
                 f"{machine.name}: the init script failed in section {where}: "
-                f"{progress.reason or 'it gave no reason'}",
-                hint=journal_tail(site, machine.name, UNIT),
+                f"{progress.reason or 'it gave no reason'}"
             )
         return progress.reason or f"in section {progress.section or '(starting)'}"
 
@@ -169,3 +170,12 @@ def wait_past(
         what=f"{machine.name}: section `{section}` of its init script",
         interval=interval,
     )
+
+
+def diagnosis_of(site: Site, machines: Iterable[MachinePlan], section: str) -> str:
+    """Return what those machines say whose script is not past a section."""
+
+    def is_behind(transport: Transport) -> bool:
+        return not observe(transport, timeout=diagnosis.SECONDS).is_past(section)
+
+    return diagnosis.of_machines(site, machines, is_meant=is_behind)

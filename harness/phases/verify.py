@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from harness import wait
 from harness.errors import CommandError, HarnessError, NotReadyError, TransportError
 from harness.events import MachineProgress, Notice
+from harness.phases import diagnosis
 from harness.phases.base import Phase
 
 if TYPE_CHECKING:
@@ -202,4 +203,4 @@ def _remove(site: Site, run: str) -> None:
         site.report(Notice(f"The probes' pods were not removed: {error.message}", "warning"))
 
 
-PHASE = Phase(NAME, timeout_seconds=120, run=_run)
+PHASE = Phase(NAME, timeout_seconds=120, run=_run, diagnose=diagnosis.of_pods)

@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING
 
 from harness.errors import ProviderError
 from harness.interfaces import MachineState
+from harness.process import TAIL_LINES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+    from harness.process import Finished
 
 STATES: Mapping[str, MachineState] = {
     "running": MachineState.RUNNING,
@@ -33,6 +36,7 @@ STATES: Mapping[str, MachineState] = {
     "aborted": MachineState.STOPPED,  # virtualbox
 }
 ROW_FIELDS = 4
+COMPLAINT_LINES = 40
 _UP_LINE = re.compile(r"(?:==> | {4})(?P<name>[^\s:]+): ?(?P<text>.*)")
 _BRINGING = re.compile(r"Bringing machine '(?P<name>[^']+)' up ")
 _FAILED = re.compile(r"action on the '(?P<name>[^']+)'\s+machine")
@@ -79,6 +83,17 @@ def error_message(output: str) -> str:
     """Return the text of an error row, ``error-exit,CLASS,TEXT``, or ""."""
     messages = [data.partition(",")[2] for _, kind, data in rows(output) if kind == "error-exit"]
     return messages[-1] if messages else ""
+
+
+def tail(finished: Finished) -> str:
+    """Return the last lines of a run, and all of what Vagrant complains of.
+
+    Complaints go to standard error, and their first sentence is what tells most; Vagrant
+    has some of sixteen lines.
+    """
+    lines = (finished.stdout + finished.stderr).splitlines()
+    complaints = len(finished.stderr.splitlines())
+    return "\n".join(lines[-max(TAIL_LINES, min(complaints, COMPLAINT_LINES)) :])
 
 
 def attribute(line: str, names: Iterable[str]) -> tuple[str, str]:

@@ -38,6 +38,7 @@ FIXED_ENVIRONMENT = {
     "VAGRANT_NO_COLOR": "1",
 }
 INHERITED = {"PATH": os.defpath, "HOME": "/root"}
+LXC_LINES = 8
 LOCKED = " is locked"
 LOCKED_HINT = "Another vagrant process works on this cluster; end it or wait, then run `up` again."
 
@@ -89,6 +90,8 @@ class VagrantProvider:
             ProviderError: With the last lines of output; machines that exist are kept.
         """
         if names:
+            for name in names:
+                self._said_by_lxc(name).unlink(missing_ok=True)
             vagrant = self._vagrant(names, timeout, on_line)
             vagrant.up(vm_name=output.selector(names), provider=str(self._provider))
 
@@ -200,14 +203,24 @@ class VagrantProvider:
         self, args: Sequence[str], names: Sequence[str], error: process.ProcessFailed
     ) -> ProviderError:
         text = error.finished.stdout + error.finished.stderr
-        who = ", ".join(output.failed_machines(text) or names)
+        failed = output.failed_machines(text) or names
         command = shlex.join(["vagrant", *args])
-        message = f"{who}: `{command}` {error.what}"
-        tail = output.error_message(text) or error.finished.tail
+        message = f"{', '.join(failed)}: `{command}` {error.what}"
+        tail = output.error_message(text) or output.tail(error.finished)
+        tail += "".join(map(self._why_not_started, failed))
         hint = self._log_hint()
         if LOCKED in text:
             hint = f"{LOCKED_HINT} {hint}"
         return ProviderError(f"{message}:\n{tail}" if tail else message, hint=hint)
+
+    def _said_by_lxc(self, name: str) -> Path:
+        return self._logs / f"{name}.lxc"  # as the Vagrantfile has it
+
+    def _why_not_started(self, name: str) -> str:
+        """Return what LXC said of a machine that it could not start, which Vagrant keeps back."""
+        file = self._said_by_lxc(name)
+        lines = file.read_text(errors="replace").splitlines() if file.exists() else []
+        return "".join(f"\n{line}" for line in lines[-LXC_LINES:])
 
     def _log_hint(self) -> str:
         return f"Vagrant's whole output is in {self._logs / 'vagrant.log'}."

@@ -129,7 +129,7 @@ class SshTransport:
 
     def interactive(self, argv: Sequence[str]) -> int:
         """Run with the caller's terminal; return the exit status. No argv: a login shell."""
-        channel = self._open_channel(self._connect_timeout)
+        channel = self._open_channel(Deadline(self._connect_timeout))
         try:
             if sys.stdin.isatty():
                 channel.get_pty(*terminal.kind_and_size())
@@ -153,7 +153,7 @@ class SshTransport:
         """Run a command that messages call `label`."""
         deadline = Deadline(timeout)
         began = time.monotonic()
-        session = Session(self._open_channel(timeout), stdin)
+        session = Session(self._open_channel(deadline), stdin)
         try:
             # With something after it the login shell forks for the command, so that a
             # signal becomes a status; paramiko drops the "exit-signal" message.
@@ -172,16 +172,16 @@ class SshTransport:
         name = self._endpoint.name
         return Result(name, argv, status, session.stdout, session.stderr, seconds)
 
-    def _open_channel(self, timeout: float) -> paramiko.Channel:
+    def _open_channel(self, deadline: Deadline) -> paramiko.Channel:
         """Open a channel on the connection, which is made anew once if it has died."""
         if self._client:
             try:
-                return _channel(self._client, timeout)
+                return _channel(self._client, deadline)
             except (paramiko.SSHException, OSError, EOFError):
                 self.close()
-        self._client = self._connect(min(timeout, self._connect_timeout))
+        self._client = self._connect(min(deadline.remaining, self._connect_timeout))
         try:
-            return _channel(self._client, timeout)
+            return _channel(self._client, deadline)
         except (paramiko.SSHException, OSError, EOFError) as error:
             self.close()
             raise TransportError(f"{self._endpoint.name}: no session: {error}") from error
@@ -271,8 +271,8 @@ def _connection(client: paramiko.SSHClient) -> paramiko.Transport:
     return cast("paramiko.Transport", client.get_transport())  # None only before `connect`
 
 
-def _channel(client: paramiko.SSHClient, timeout: float) -> paramiko.Channel:
-    return _connection(client).open_session(timeout=min(timeout, ATTEMPT_SECONDS))
+def _channel(client: paramiko.SSHClient, deadline: Deadline) -> paramiko.Channel:
+    return _connection(client).open_session(timeout=_attempt_seconds(deadline))
 
 
 def _private_key(endpoint: Endpoint) -> paramiko.PKey:

@@ -16,6 +16,7 @@ import pytest
 from harness import process
 from harness.errors import CommandError, InterruptedRunError, TransportError
 from harness.transports import known_hosts, session, ssh
+from harness.wait import Deadline
 from tests.contract.conftest import free_port
 from tests.contract.door import Door
 
@@ -206,10 +207,21 @@ def test_a_server_that_allows_no_session_is_an_error(own_sshd: Sshd, connect: Co
         connect(own_sshd.endpoint()).run(["true"], timeout=15)
 
 
+def test_a_machine_that_says_nothing_costs_no_more_than_the_commands_time(
+    sshd: Sshd, connect: Connect
+) -> None:
+    with Door(sshd.port, delay=60) as door:
+        transport = connect(sshd.endpoint(port=door.port))
+        began = time.monotonic()
+        with pytest.raises(TransportError, match="not within"):
+            transport.run(["true"], timeout=1)
+        assert time.monotonic() - began < 1 + 2 * ssh.LAST_ATTEMPT_SECONDS + 1
+
+
 def test_a_channel_that_closes_before_the_command_starts_is_lost(
     sshd: Sshd, connect: Connect
 ) -> None:
-    channel = connect(sshd.endpoint())._open_channel(10)
+    channel = connect(sshd.endpoint())._open_channel(Deadline(10))
     channel.close()
     with pytest.raises(session.SessionLostError):
         session.Session(channel, b"").start("true")

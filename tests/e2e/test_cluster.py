@@ -19,9 +19,11 @@ import pytest
 from harness.cli import parts
 from harness.errors import NotReadyError
 from harness.interfaces import Endpoint
+from harness.known_issues import explaining
 from harness.lab import box, bundle
-from harness.phases import SEQUENCE, verify
+from harness.phases import SEQUENCE, ready, verify
 from harness.phases.base import Site
+from harness.stopwatch import Stopwatch
 from harness.transports.ssh import SshTransport
 from harness.wait import Deadline
 from tests.contract import test_api
@@ -234,7 +236,9 @@ def test_verify_fails_when_the_routes_between_nodes_are_gone(
     removed = running_lab.named("exec", "@all", "--", "sudo", "sh", "-c", gone)
     assert removed.status == 0, removed.stderr
     try:
-        with pytest.raises(NotReadyError, match=r"a pod on ip-192\.168\.2\.\d reaching one on"):
+        with pytest.raises(
+            NotReadyError, match=r"a pod on ip-192\.168\.2\.\d reaching one on"
+        ) as no:
             verify.PHASE.run(site(cluster), Deadline(15))
     finally:
         back = [{"op": "remove", "path": "/spec/template/spec/nodeSelector"}]
@@ -242,7 +246,35 @@ def test_verify_fails_when_the_routes_between_nodes_are_gone(
             ["patch", *daemonset, "--type=json", "--patch", json.dumps(back)], timeout=30
         ).check()
     kubectl(["rollout", "status", *daemonset, "--timeout=60s"], timeout=70).check()
+    assert [issue.id for issue in explaining(no.value)] == ["pods-do-not-reach-each-other"]
     assert "exchanged nonces" in verify.PHASE.run(site(cluster), Deadline(60))
+
+
+def test_a_kubelet_that_lost_its_configuration_is_recognised(cluster: Cluster) -> None:
+    """The phase's own diagnosis finds the cause, which the node's condition does not name."""
+    config = "/var/lib/kubelet/config.yaml"
+    name = WORKERS[0]
+
+    def on_worker(command: str) -> None:
+        cluster.transport(name).run(["sh", "-c", command], timeout=30, sudo=True).check()
+
+    on_worker(f"mv {config} {config}.away; systemctl restart kubelet")
+    try:
+        labs.wait_for(
+            f"{name} not Ready",
+            lambda: name in ready.reasons(cluster.plan, cluster.api.get("nodes")),
+            timeout=90,
+            interval=1,
+        )
+        stopwatch = Stopwatch(RecordingReporter().report, lambda _: None)
+        with pytest.raises(NotReadyError, match=f"{name} NodeStatusUnknown") as caught:
+            stopwatch.run(ready.PHASE, site(cluster), Deadline(3))
+    finally:
+        on_worker(f"mv {config}.away {config}; systemctl reset-failed kubelet")
+        on_worker("systemctl restart kubelet")
+    found = [issue.id for issue in explaining(caught.value)]
+    assert found == ["kubelet-without-configuration"], caught.value.__notes__
+    assert ready.PHASE.run(site(cluster), Deadline(90)) == "4 nodes"
 
 
 def test_pods_that_ignore_their_end_do_not_hold_up_a_removal(cluster: Cluster) -> None:

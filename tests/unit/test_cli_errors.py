@@ -10,6 +10,7 @@ import pytest
 from harness import errors, orchestrator, process
 from harness import status as cluster_status
 from harness.errors import HostError, InvalidInputError, PhaseError, Problem
+from harness.known_issues import CATALOGUE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,6 +73,34 @@ def test_what_was_added_to_an_error_is_told(ran_into: Callable[[BaseException], 
     error = PhaseError("join failed")
     error.add_note("kubelet: it is down\nand out")
     assert ran_into(error).err == "error: join failed\n  kubelet: it is down\n  and out\n"
+
+
+def test_what_was_added_to_several_errors_is_told_after_them(
+    ran_into: Callable[[BaseException], Ran],
+) -> None:
+    one = PhaseError("one", hint="mend it")
+    one.add_note("of one")
+    group = ExceptionGroup("both", [one, PhaseError("two")])
+    group.add_note("of both")
+    ran = ran_into(ExceptionGroup("all", [group, HostError("three")]))
+    assert ran.err.splitlines() == [
+        "error: one",
+        "  of one",
+        "hint: mend it",
+        "error: two",
+        "  of both",
+        "error: three",
+    ]
+
+
+def test_a_known_issue_is_one_more_sentence(ran_into: Callable[[BaseException], Ran]) -> None:
+    errors_ = [PhaseError(f"ip-192.168.2.{number}: init") for number in (2, 3)]
+    group = ExceptionGroup("both", errors_)
+    group.add_note("kubelet: [ERROR FileExisting-crictl]: crictl not found in system path")
+    *_, last = ran_into(group).err.splitlines()
+    (issue,) = [one for one in CATALOGUE if one.id == "kubeadm-wants-crictl"]
+    where = "docs/troubleshooting.md#kubeadm-wants-crictl"
+    assert last == f"known issue {issue.id}: {issue.title} {issue.cure} More in {where}."
 
 
 def test_a_bug_has_a_traceback_and_asks_to_be_reported(

@@ -17,6 +17,7 @@ from tests.fake_run import LONG, Bench
 from tests.fakes import FakeClock
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from harness.phases.base import Site
@@ -149,9 +150,58 @@ def test_an_interruption_is_recorded_and_nobody_is_asked(
     assert isinstance(bench.events[-1], PhaseFailed)
 
 
-def test_several_failures_at_once_are_recorded(bench: Bench) -> None:
+def test_several_failures_at_once_are_recorded_and_carry_what_the_machines_know(
+    bench: Bench,
+) -> None:
     errors = [TransportError("one"), TransportError("other")]
     bench.faults["init"] = ExceptionGroup("init failed on 2 machines", errors)
-    with pytest.raises(ExceptionGroup):
+    with pytest.raises(ExceptionGroup) as caught:
         bench.up()
     assert bench.timings[-1]["note"] == "failed"
+    assert caught.value.__notes__ == ["what is known of init"]
+
+
+@pytest.mark.parametrize("other", [InterruptedRunError("stopped"), ZeroDivisionError("a bug")])
+def test_a_group_with_more_than_failures_is_not_diagnosed(other: Exception, bench: Bench) -> None:
+    bench.faults["init"] = ExceptionGroup("init failed", [TransportError("one"), other])
+    with pytest.raises(ExceptionGroup) as caught:
+        bench.up()
+    assert not hasattr(caught.value, "__notes__")
+
+
+def fail(bench: Bench, diagnose: Callable[[Site], str]) -> None:
+    """Let a phase fail that is diagnosed like this."""
+
+    def run(_site: Site, _deadline: Deadline) -> str:
+        raise NotReadyError("ip-192.168.2.2 is not Ready")
+
+    phases = [Phase("ready", LONG, run, diagnose)]
+    orchestrator.up(bench.cluster, bench.fake.reporter, timeout=60, phases=phases)
+
+
+def test_a_diagnosis_that_fails_hides_nothing(bench: Bench) -> None:
+    def diagnose(_site: Site) -> str:
+        raise ZeroDivisionError("of no machines")
+
+    with pytest.raises(NotReadyError, match="is not Ready") as caught:
+        fail(bench, diagnose)
+    (note,) = caught.value.__notes__
+    assert note == "The diagnosis failed too: ZeroDivisionError('of no machines')"
+
+
+def test_an_interrupted_diagnosis_ends_the_run_and_the_phase_has_failed(bench: Bench) -> None:
+    def diagnose(_site: Site) -> str:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail(bench, diagnose)
+    assert isinstance(bench.events[-1], PhaseFailed)
+
+
+def test_the_issues_that_a_diagnosis_shows_are_in_the_event(bench: Bench) -> None:
+    lines = 'failed to get sandbox image "pause"\nsudo: unable to resolve host x'
+    with pytest.raises(NotReadyError):
+        fail(bench, lambda _: lines)
+    failed = bench.events[-1]
+    assert isinstance(failed, PhaseFailed)
+    assert failed.known_issues == ("own-name-unknown", "sandbox-image-missing")
