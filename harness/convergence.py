@@ -102,7 +102,14 @@ def _begin(
             reporter.report(Notice(lost, level="warning"))
     run = _Run.of(cluster, reporter, deadline, observed)
     commitments.save(cluster.workspace, cluster.commitments)
+    cluster.workspace.save_committed(desired)
     return run
+
+
+def _watched(plan: ClusterPlan) -> list[MachinePlan]:
+    """Return the machines of groups that were not freed, and the manager in any case."""
+    freed = {group.id for group in plan.groups if not group.watched}
+    return [one for one in plan.machines if _is_manager(one) or one.group not in freed]
 
 
 def _is_manager(machine: MachinePlan) -> bool:
@@ -145,7 +152,7 @@ class _Run:
             secrets=secrets,
             scripts={
                 machine.name: render.init_script(desired, machine, secrets, cluster.world)
-                for machine in desired.machines
+                for machine in _watched(desired)
             },
             provider=cluster.provider,
             network=cluster.network,
@@ -193,13 +200,7 @@ class _Run:
 
     def bring_up(self, phases: Sequence[Phase]) -> None:
         """Run every phase on what is watched; what was freed is left as it is."""
-        freed = {group.id for group in self.cluster.plan.groups if not group.watched}
-        watched = [
-            machine
-            for machine in self.cluster.plan.machines
-            if _is_manager(machine) or machine.group not in freed
-        ]
-        site = self._only(*watched)
+        site = self._only(*_watched(self.cluster.plan))
         for phase in phases:
             self._run(phase, site)
 

@@ -106,6 +106,27 @@ def union(desired: ClusterPlan, observed: ClusterPlan | None) -> ClusterPlan:
     return desired.of(names.values())
 
 
+def pinned(
+    desired: ClusterPlan, committed: ClusterPlan | None, fresh: Collection[str]
+) -> ClusterPlan:
+    """Return the plan in which groups are made of what they were committed with.
+
+    Args:
+        desired: With fingerprints of what templates say now.
+        committed: The plan that was committed last; None if none was.
+        fresh: IDs of the groups that are committed now, which take what is new.
+    """
+    made_of = {
+        (machine.group, machine.role): machine.fingerprint
+        for machine in (committed.machines if committed else ())
+        if machine.group not in fresh
+    }
+    return desired.of(
+        replace(one, fingerprint=made_of.get((one.group, one.role), one.fingerprint))
+        for one in desired.machines
+    )
+
+
 def leave(
     desired: ClusterPlan, observed: ClusterPlan | None, freed: Collection[str]
 ) -> ClusterPlan:

@@ -9,6 +9,7 @@ from harness.errors import HarnessError
 from harness.flavors import FLAVORS
 from harness.interfaces import HealthState, MachineState
 from harness.phases import ready
+from harness.snapshot import Snapshot
 from harness.spec import Role
 
 if TYPE_CHECKING:
@@ -97,9 +98,9 @@ def instances(cluster: Cluster, group: str) -> dict[str, Any]:
     health is the flavor's word: ``healthy``, ``unhealthy`` or ``unknown``. Tags are upstream's
     and what flavors add.
     """
-    found = []
+    found, api = [], Snapshot(cluster.api)
     for machine in cluster.plan.members(group):
-        health = FLAVORS[machine.flavor].healthy(machine.part, machine, cluster.api)
+        health = FLAVORS[machine.flavor].healthy(machine.part, machine, api)
         made = render.instance(cluster.plan, machine, render.PLACEHOLDER_SECRETS, cluster.world)
         found.append(
             {

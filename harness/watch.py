@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 
 from harness import reconcile, wait
 from harness.convergence import converge
-from harness.errors import ClusterHeldError, HarnessError, InterruptedRunError
+from harness.errors import ClusterHeldError, HarnessError, InterruptedRunError, UsageError
 from harness.events import Notice
 from harness.flavors import FLAVORS
 from harness.interfaces import Health, HealthState, MachineState
+from harness.snapshot import Snapshot
 from harness.spec import Role
 
 if TYPE_CHECKING:
@@ -209,7 +210,7 @@ class Watch:
         self._vagrant_asked = clock() - VAGRANT_SECONDS
 
     def run(self) -> None:
-        """Look again and again, until somebody interrupts the pause between two looks.
+        """Look again and again, until it is interrupted between two looks, or all is removed.
 
         Raises:
             InterruptedRunError: If a healing was interrupted.
@@ -223,6 +224,9 @@ class Watch:
                 raise
             except ClusterHeldError:
                 pass  # somebody else works on it; the next look sees what came of it
+            except UsageError as error:
+                self._reporter.report(Notice(f"Nothing is left to watch: {error.message}"))
+                return
             except HarnessError as error:
                 if error.message != told:
                     self._reporter.report(Notice(error.message, level="error"))
@@ -237,7 +241,7 @@ class Watch:
 
         Raises:
             ClusterHeldError: If another harness works on the cluster.
-            HarnessError: If what is committed cannot be read any more.
+            UsageError: If nothing is committed any more.
             InterruptedRunError: If a healing was interrupted.
         """
         cluster = self._cluster()
@@ -248,9 +252,9 @@ class Watch:
             cluster.close()
 
     def _look(self, cluster: Cluster) -> bool:
-        plan = cluster.plan
+        plan, api = cluster.plan, Snapshot(cluster.api)
         health = {
-            machine.name: FLAVORS[machine.flavor].healthy(machine.part, machine, cluster.api)
+            machine.name: FLAVORS[machine.flavor].healthy(machine.part, machine, api)
             for machine in plan.machines
         }
         steps = reconcile.steps(plan, cluster.recorded)

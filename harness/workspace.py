@@ -146,6 +146,15 @@ class Workspace:
             return None
         return _PLAN.validate_json((self.root / "plan.json").read_bytes())
 
+    def save_committed(self, plan: ClusterPlan) -> None:
+        """Record what shall be, whether it has come about or not."""
+        write_atomically(self.root / "committed.json", _PLAN.dump_json(plan, indent=2).decode())
+
+    def load_committed(self) -> ClusterPlan | None:
+        """Return what was committed last, or None if nothing was."""
+        path = self.root / "committed.json"
+        return _PLAN.validate_json(path.read_bytes()) if path.is_file() else None
+
     @property
     def content_hash(self) -> str:
         """Of the recorded plan and the sources it was rendered from; empty if none is."""

@@ -70,7 +70,8 @@ def commit(  # noqa: PLR0913 - each is an option
     """
     resolved = resolution.committing(options.group_files(files), provider)
     offline.warn(resolved)
-    found = resolved.changes
+    named = resolved.fresh
+    found = {name: change for name, change in resolved.changes.items() if name in named}
     if pretend:
         _tell(found, output, "Committing {} would involve: {}")
         return
@@ -189,6 +190,7 @@ def scale(
     resolved = resolution.committed(cluster_name, lambda all_: commitments.merged(all_, (scaled,)))
     recorded = resolved.recorded
     now = len(recorded.members(group_id)) if recorded else 0
+    offline.warn(resolved)
     typer.echo(f"Group {group_id} at {now} instances, scale to {size}")
     _carry_out(resolved, timeout=timeout)
 
@@ -275,9 +277,7 @@ def watch(
     but never destroyed.
     """
     chosen = session.cluster_name(name)
-    privilege.ensure(resolution.committed(chosen).plan.provider)
+    privilege.ensure(parts.committed(chosen).plan.provider)
     with session.reporting(Workspace.of(chosen)) as reporter:
-        watching.Watch(
-            lambda: parts.planned(resolution.committed(chosen)), reporter, timeout=timeout
-        ).run()
+        watching.Watch(lambda: parts.committed(chosen), reporter, timeout=timeout).run()
     typer.echo(f"No longer watching cluster `{chosen}`.", err=True)

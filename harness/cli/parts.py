@@ -46,12 +46,29 @@ def recorded(name: str) -> Cluster:
     """
     decided = Workspace.of(name).load_plan()
     if decided is None:
-        known = ", ".join(clusters(state_dir())) or "none"
-        raise UsageError(
-            f"There is no cluster `{name}` here.",
-            hint=f"Known clusters: {known}. `harness up` begins one.",
-        )
+        raise _unknown(name)
     return _cluster(decided, decided, commitments.load(Workspace.of(name)))
+
+
+def committed(name: str) -> Cluster:
+    """Return a cluster as it was committed last, whether that has come about or not.
+
+    Raises:
+        UsageError: If nothing of this name is committed here.
+    """
+    workspace = Workspace.of(name)
+    decided = workspace.load_committed()
+    if decided is None:
+        raise _unknown(name)
+    return _cluster(decided, workspace.load_plan(), commitments.load(workspace))
+
+
+def _unknown(name: str) -> UsageError:
+    known = ", ".join(clusters(state_dir())) or "none"
+    return UsageError(
+        f"There is no cluster `{name}` here.",
+        hint=f"Known clusters: {known}. `harness up` begins one.",
+    )
 
 
 def _cluster(

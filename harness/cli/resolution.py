@@ -19,17 +19,16 @@ from harness import (
     web,
 )
 from harness.cli import standard_input
-from harness.errors import HostError, UsageError
+from harness.errors import HostError, Problem, UsageError
 from harness.lab import box, bundle, traits
 from harness.spec import ONLINE_SUPPLY, ProviderName, Supply, Traits
 from harness.workspace import Workspace, clusters, state_dir
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from harness.commitments import Commitment
-    from harness.errors import Problem
     from harness.groups import GroupSpec
     from harness.reconcile import Change
     from harness.sources import Source
@@ -50,8 +49,9 @@ class Resolved:
         reason: Why this provider, in one sentence.
         warnings: What is allowed and will hardly be meant.
         commitments: The groups that it was decided from.
-        changes: What it takes to get there, by the ID of each group that was said.
+        changes: What it takes to get there, by group ID.
         recorded: What was recorded of this cluster before; None if nothing was.
+        fresh: IDs of the groups that were said now, and not before.
     """
 
     plan: ClusterPlan
@@ -60,6 +60,7 @@ class Resolved:
     commitments: tuple[Commitment, ...]
     changes: Mapping[str, Change]
     recorded: ClusterPlan | None
+    fresh: tuple[str, ...]
 
 
 def of_files(files: Sequence[str | Path], provider: str) -> Resolved:
@@ -73,7 +74,7 @@ def of_files(files: Sequence[str | Path], provider: str) -> Resolved:
         InvalidInputError: With every problem of groups and templates.
     """
     said = groups.parse(files, read=_read)
-    return _decide(said, commitments.of(said), provider, said)
+    return _decide(said, commitments.of(said), provider, [spec.id for spec in said])
 
 
 def committing(files: Sequence[str | Path], provider: str) -> Resolved:
@@ -88,11 +89,13 @@ def committing(files: Sequence[str | Path], provider: str) -> Resolved:
     others = commitments.specs([one for one in before if one.id not in known])
     specs = {spec.id: spec for spec in (*others, *said)}
     merged = commitments.merged(before, commitments.of(said))
-    return _decide([specs[one.id] for one in merged], merged, provider, said)
+    return _decide([specs[one.id] for one in merged], merged, provider, sorted(known))
 
 
 def committed(name: str, edit: Edit = lambda same: same) -> Resolved:
     """Decide the cluster of what is committed, after an edit of it.
+
+    What templates say meanwhile is no change: that takes a commit.
 
     Raises:
         UsageError: If no cluster of this name was committed here; and what `edit` raises.
@@ -106,8 +109,7 @@ def committed(name: str, edit: Edit = lambda same: same) -> Resolved:
             hint=f"Known clusters: {known}. `harness group commit` begins one.",
         )
     after = edit(before)
-    changed = [one for one in after if one not in before]
-    return _decide(commitments.specs(after), after, "auto", changed)
+    return _decide(commitments.specs(after), after, "auto", [])
 
 
 def _read(name: str) -> Source:
@@ -118,7 +120,7 @@ def _decide(
     specs: Sequence[GroupSpec],
     said: tuple[Commitment, ...],
     provider: str,
-    told: Sequence[GroupSpec | Commitment],
+    fresh: Sequence[str],
 ) -> Resolved:
     workspace = Workspace.of(specs[0].flavor.cluster_id)
     recorded = workspace.load_plan()
@@ -139,11 +141,33 @@ def _decide(
         kept=kept,
     )
     warnings = (*topology.warnings(specs), *render.check(decided, outside.world()))
+    decided = render.fingerprinted(decided)
+    pinned = reconcile.pinned(decided, workspace.load_committed(), fresh)
+    warnings += tuple(_drift(decided, pinned))
     freed = {one.id for one in said if not one.watched}
-    decided = reconcile.leave(render.fingerprinted(decided), recorded, freed)
-    changes = reconcile.changes(decided, recorded)
-    asked = {one.id: changes[one.id] for one in told if one.id in changes}
-    return Resolved(decided, reason, warnings, said, asked, recorded)
+    settled = reconcile.leave(pinned, recorded, freed)
+    return Resolved(
+        plan=settled,
+        reason=reason,
+        warnings=warnings,
+        commitments=said,
+        changes=reconcile.changes(settled, recorded),
+        recorded=recorded,
+        fresh=tuple(fresh),
+    )
+
+
+def _drift(now: ClusterPlan, committed: ClusterPlan) -> Iterator[Problem]:
+    """Tell what has changed since it was committed."""
+    before = {machine.name: machine.fingerprint for machine in committed.machines}
+    changed = {one.group: one for one in now.machines if before[one.name] != one.fingerprint}
+    for group, machine in changed.items():
+        yield Problem(
+            str(machine.template),
+            f"group `{group}`",
+            "it, or what it includes, was changed since it was committed; machines that are made "
+            "now are made from what it says now, and those there are stay until it is committed",
+        )
 
 
 def _provider(asked: str, recorded: ClusterPlan | None) -> tuple[ProviderName, str]:

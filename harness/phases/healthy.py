@@ -12,6 +12,7 @@ from harness.flavors import FLAVORS
 from harness.interfaces import HealthState
 from harness.phases import diagnosis
 from harness.phases.base import Phase
+from harness.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from harness.phases.base import Site
@@ -32,8 +33,9 @@ def phase(group: GroupPlan) -> Phase:
 
 def why_not(site: Site) -> dict[str, str]:
     """Say why machines are not healthy, as their flavors judge; empty if all are."""
+    api = Snapshot(site.api)
     found = {
-        machine.name: FLAVORS[machine.flavor].healthy(machine.part, machine, site.api)
+        machine.name: FLAVORS[machine.flavor].healthy(machine.part, machine, api)
         for machine in site.plan.machines
     }
     return {

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 MANAGERS, WORKERS = map(str, WALKTHROUGH)
 MANAGER = "ip-192.168.2.200"
+WORKER_SCRIPT = str(ROOT / "scripts/worker-init.sh")
 
 
 @pytest.fixture
@@ -43,7 +44,14 @@ def estate(state: Path, monkeypatch: pytest.MonkeyPatch) -> Estate:
         cluster = made.cluster(made.recorded)
         return replace(cluster, commitments=commitments.load(Workspace.of(name)))
 
+    really = parts.committed
+
+    def committed(name: str) -> Cluster:
+        plan = Workspace.of(name).load_committed()
+        return made.cluster(plan) if plan else really(name)
+
     monkeypatch.setattr(parts, "planned", planned)
+    monkeypatch.setattr(parts, "committed", committed)
     monkeypatch.setattr(parts, "recorded", recorded)
     monkeypatch.setattr(orchestrator, "converge", made.engine)
     return made
@@ -99,7 +107,7 @@ def workers(folder: Path, size: int, **properties: Any) -> str:  # noqa: ANN401 
     group = json.loads(Path(WORKERS).read_text())
     inner = group["Properties"]["Properties"]
     inner["Allocation"] = {"Size": size}
-    inner["Flavor"]["Properties"]["InitScriptTemplateURL"] = str(ROOT / "scripts/worker-init.sh")
+    inner["Flavor"]["Properties"]["InitScriptTemplateURL"] = WORKER_SCRIPT
     inner["Instance"]["Properties"].update(properties)
     file = folder / "workers.json"
     file.write_text(json.dumps(group))
@@ -305,3 +313,30 @@ def test_nothing_is_committed_of_a_cluster_that_was_never_begun(run: Run, estate
         ran = run(*words)
         assert ran.code == 2
     assert estate.machines == []
+
+
+def test_what_templates_say_meanwhile_takes_a_commit(
+    run: Run, estate: Estate, tmp_path: Path
+) -> None:
+    file, script = workers(tmp_path, 2), tmp_path / "worker-init.sh"
+    script.write_text("#!/bin/sh\necho one\n")
+    Path(file).write_text(Path(file).read_text().replace(WORKER_SCRIPT, str(script)))
+    assert run(*lxc("commit", MANAGERS, file)).code == 0
+    script.write_text("#!/bin/sh\necho two\n")
+    ran = run("group", "scale", "kubernetes-workers", "3")
+    assert "was changed since it was committed" in ran.err
+    assert estate.destroyed == []
+    assert len(estate.nodes) == 4
+    assert len({machine.fingerprint for machine in estate.recorded.workers}) == 1
+    ran = run(*lxc("commit", MANAGERS))
+    assert "was changed since it was committed" in ran.err
+    assert estate.destroyed == []
+    ran = run("group", "scale", "kubernetes-workers", "2")
+    ran = run(*lxc("commit", file))
+    assert ran.out == ("Committed kubernetes-workers: Performing a rolling update on 2 instances\n")
+    assert len(estate.nodes) == 3
+
+
+def test_a_group_whose_files_were_not_named_is_not_told_of(run: Run, committed: Estate) -> None:
+    assert committed.nodes
+    assert run(*lxc("commit", WORKERS, "--pretend")).out.count("\n") == 1
