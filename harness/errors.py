@@ -64,7 +64,9 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
-        return f"{self.file}: {self.path}: {self.message}"
+        text = f"{self.file}: {self.path}: {self.message}"
+        # What a user wrote is quoted in it, and shall not move about on somebody's terminal.
+        return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
 
 
 class InvalidInputError(HarnessError):
