@@ -122,7 +122,7 @@ class NotReadyError(HarnessError):
 
 
 class ClusterHeldError(HarnessError):
-    """Another harness holds the lock of this cluster."""
+    """Another harness holds the lock of this cluster, or another state folder has its name."""
 
     exit_code = 8
 

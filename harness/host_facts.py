@@ -12,7 +12,7 @@ from pathlib import Path
 
 from harness import process
 from harness.errors import HarnessError
-from harness.lab import box, bundle, traits
+from harness.lab import box, bundle, machines, traits
 from harness.lab.steps import cache_dir
 from harness.workspace import state_dir
 
@@ -21,7 +21,6 @@ LXC_PROGRAMS = ("ip", "lxc-create", "lxc-ls", "lxc-start", "nsenter", "unshare")
 PROGRAMS = (*LXC_PROGRAMS, "VBoxManage")
 # Root's programs are not on every user's PATH, and sudo finds them.
 SBIN = "/usr/local/sbin:/usr/sbin:/sbin"
-LXC_MACHINES = Path("/var/lib/lxc")
 SYSTEM_PLUGINS = Path("/usr/share/vagrant-plugins/plugins.d")
 
 
@@ -102,7 +101,7 @@ def collect() -> Facts:
         has_overlay=_has_overlay(),
         cache=_space(cache_dir()),
         state=_space(state_dir()),
-        machines=_space(LXC_MACHINES),
+        machines=_space(machines.FOLDER),
         memory_mib=available_mib(Path("/proc/meminfo").read_text()),
         inotify_instances=int(Path("/proc/sys/fs/inotify/max_user_instances").read_text()),
         has_virtualization=processor_virtualizes(),

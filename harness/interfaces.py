@@ -122,6 +122,7 @@ class Network(Protocol):
 
         Raises:
             HostError: If this host does not allow it.
+            ClusterHeldError: If another workspace has the cluster's name.
         """
         ...
 

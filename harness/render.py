@@ -39,6 +39,7 @@ class VagrantSettings:
         insecure_key: Vagrant's key, which boxes accept until the cluster's replaces it.
         public_key: OpenSSH line of the cluster's key.
         consoles: Folder for what machines print on their consoles, and what LXC says of them.
+        workspace: The cluster's, by which its machines can be told from others'.
         bridge: For lxc, the bridge that the machines' interfaces are put on.
         libvirt_driver: For libvirt, ``kvm``, or ``qemu`` where KVM does not work.
         boot_timeout_seconds: How long Vagrant waits for SSH on each machine.
@@ -48,6 +49,7 @@ class VagrantSettings:
     insecure_key: Path
     public_key: str
     consoles: Path
+    workspace: Path
     bridge: str = "harness0"
     libvirt_driver: str = "kvm"
     boot_timeout_seconds: int = 300

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import socket
-import stat
 import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -14,7 +12,6 @@ import paramiko
 
 from harness import doctor
 from harness.interfaces import Endpoint
-from harness.lab import network
 from harness.lab.network import LabNetwork
 from harness.lab.steps import Step, Work, build
 from harness.phases import ready, verify
@@ -22,6 +19,7 @@ from harness.spec import ProviderName
 from harness.transports import known_hosts
 from harness.transports.ssh import SshTransport
 from tests.fake_cluster import GOOD_HOST
+from tests.fake_host import Host
 from tests.fake_pods import PodsAPI
 from tests.fake_site import node
 from tests.fakes import FakeNetwork
@@ -48,13 +46,10 @@ def _full_disk(stage: Stage) -> None:
 
 def _leftovers(stage: Stage) -> None:
     """Remove a cluster one of whose machines does not go away."""
-    for name, body in {"lxc-ls": "echo harness-a-ip-192.168.2.2", "lxc-destroy": ""}.items():
-        (stage.folder / name).write_text(f"#!/bin/sh\n{body}\n")
-        (stage.folder / name).chmod(stat.S_IRWXU)
-    stage.patch.setenv("PATH", f"{stage.folder}{os.pathsep}{os.environ['PATH']}")
-    stage.patch.setattr(network, "NAMESPACES", stage.folder / "netns")
-    stage.patch.setattr(network, "SCRATCH", stage.folder / "scratch")
-    LabNetwork("a", "192.168.2.1/24").remove()
+    host = Host.of(stage.folder, stage.patch)
+    host.program("lxc-destroy", "")
+    host.machines("harness-a-ip-192.168.2.2")
+    LabNetwork("a", "192.168.2.1/24", stage.folder / "clusters" / "a").remove()
 
 
 def _ssh(*, speaks: bool, known: bool = False) -> Play:

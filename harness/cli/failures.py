@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from harness import evidence, orchestrator
 from harness.cli import interrupts, session
-from harness.errors import HarnessError, InvalidInputError, UsageError
+from harness.errors import ClusterHeldError, HarnessError, InvalidInputError, UsageError
 from harness.workspace import state_dir
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from harness.interfaces import Reporter
 
 FOLDER = "evidence"
+REFUSALS = (UsageError, InvalidInputError, ClusterHeldError)
 KEPT = 5
 """Archives of one cluster; older ones go."""
 
@@ -37,7 +38,7 @@ def documented(cluster: Cluster, reporter: Reporter, *, clean: bool) -> Iterator
     try:
         yield
     except (HarnessError, ExceptionGroup) as error:
-        if not interrupts.is_stop(error) and not isinstance(error, UsageError | InvalidInputError):
+        if not interrupts.is_stop(error) and not isinstance(error, REFUSALS):
             with _added_to(error, "Collecting evidence failed too"):
                 error.add_note(f"The evidence is in {_collect(cluster, reporter)}.")
             if clean:

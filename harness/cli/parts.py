@@ -12,7 +12,8 @@ from harness.host_network import HostNetwork
 from harness.interfaces import Endpoint
 from harness.kubectl import KubectlOnManager
 from harness.lab import box, forward
-from harness.lab.network import BRIDGE, LabNetwork
+from harness.lab.network import LabNetwork
+from harness.lab.traces import BRIDGE
 from harness.spec import ProviderName
 from harness.transports import known_hosts
 from harness.workspace import Workspace, clusters, state_dir
@@ -71,6 +72,11 @@ def _unknown(name: str) -> UsageError:
     )
 
 
+def remains(workspace: Workspace) -> Network:
+    """Return what is left on this host of a cluster whose plan is not known."""
+    return LabNetwork(workspace.cluster, "", workspace.root)
+
+
 def _cluster(
     decided: ClusterPlan, before: ClusterPlan | None, committed: tuple[Commitment, ...]
 ) -> Cluster:
@@ -78,7 +84,7 @@ def _cluster(
 
     workspace = Workspace.of(decided.cluster)
     in_lab = decided.provider is ProviderName.LXC
-    network: Network = LabNetwork.of(decided) if in_lab else HostNetwork()
+    network: Network = LabNetwork.of(decided, workspace.root) if in_lab else HostNetwork()
     environment: Mapping[str, str] = box.vagrant_environment() if in_lab else {}
     # What goes must be reached too.
     everything = reconcile.union(decided, before)
@@ -99,13 +105,19 @@ def _cluster(
         forget=connections.forget,
         api=KubectlOnManager(lambda: connections.to(decided.manager.name)),
         vagrantfile=partial(_vagrantfile, workspace),
-        check_host=lambda: doctor.require(decided.provider, machines=len(decided.machines)),
+        check_host=lambda: _check_host(decided, network),
         api_url=lambda: _api_url(decided, workspace, network),
         close=connections.close,
         world=outside.world(),
         commitments=committed,
         recorded=before,
     )
+
+
+def _check_host(decided: ClusterPlan, network: Network) -> None:
+    doctor.require(decided.provider, machines=len(decided.machines))
+    if isinstance(network, LabNetwork):
+        network.require_name()
 
 
 def _vagrantfile(workspace: Workspace, decided: ClusterPlan, secrets: ClusterSecrets) -> str:
@@ -116,6 +128,7 @@ def _vagrantfile(workspace: Workspace, decided: ClusterPlan, secrets: ClusterSec
         insecure_key=home / "insecure_private_key",
         public_key=secrets.ssh_public_key,
         consoles=workspace.logs_dir,
+        workspace=workspace.root,
         bridge=BRIDGE,
         libvirt_driver=driver,
         boot_timeout_seconds=BOOT_SECONDS if driver == "kvm" else EMULATED_BOOT_SECONDS,

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness import process, wait
-from harness.lab.network import NAMESPACES, join
+from harness.lab import traces
+from harness.lab.network import join
 from harness.workspace import write_atomically
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def ensure(network: LabNetwork, record: Path, log: Path, address: str, port: int
         return int(known["port"])
     # The same port again where it is still free: kubeconfigs that were handed out name it.
     chosen = _free_port(int(known.get("port", 0)))
-    words = [str(chosen), str(NAMESPACES / network.name), address, str(port)]
+    words = [str(chosen), str(traces.NAMESPACES / network.name), address, str(port)]
     pid = process.detach([sys.executable, "-m", __name__, *words], log=log)
     wait.until(
         lambda: None if pid in network.processes() else f"process {pid} is still starting",

@@ -3,41 +3,64 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness import process
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from harness.interfaces import Network
 
+FOLDER = Path("/var/lib/lxc")
 CGROUPS = Path("/sys/fs/cgroup")
 LXC_SECONDS = 60.0
+# The Vagrantfile puts every machine into the group of its workspace (Vagrantfile.j2).
+GROUP = re.compile(r"^lxc\.group *= *(/.*)$", re.MULTILINE)
 
 
 def names() -> list[str]:
-    """Return the names of all LXC machines on this host, nobody's left out."""
-    if process.which("lxc-ls") is None:
+    """Return the names of all LXC machines on this host, nobody's left out.
+
+    `lxc-ls` would pass over those whose making or removal was broken off: they have a
+    folder, and no configuration.
+
+    Raises:
+        PermissionError: If this is not root.
+    """
+    if not FOLDER.is_dir():
         return []
-    return process.run(["lxc-ls", "-1"], timeout=LXC_SECONDS).stdout.split()
+    return sorted(entry.name for entry in FOLDER.iterdir() if entry.is_dir())
 
 
-def destroy(containers: Iterable[str], network: Network | None) -> None:
-    """Stop and remove containers.
+def workspace(name: str) -> Path | None:
+    """Return the workspace that a machine was made for; None if it was never started."""
+    try:
+        config = (FOLDER / name / "config").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    found = GROUP.search(config)
+    return Path(found[1]) if found else None
+
+
+def destroy(name: str, network: Network | None) -> None:
+    """Stop and remove a machine, whatever is left of it.
 
     Args:
-        containers: LXC names.
-        network: Where they run. A container can only be asked there whether it runs: its
+        name: As LXC has it.
+        network: Where it runs. A machine can only be asked there whether it runs: its
             command socket is an abstract one, which belongs to a network namespace.
 
     Raises:
         ProcessFailed: With LXC's own words.
     """
-    for name in containers:
+    folder = FOLDER / name
+    if (folder / "config").exists():
         argv = ["lxc-destroy", "--force", "--name", name]
         process.run(network.enter(argv) if network else argv, timeout=LXC_SECONDS)
+    else:  # LXC knows nothing of it; and should there be a mount in it, that is not ours
+        argv = ["rm", "--recursive", "--force", "--one-file-system", str(folder)]
+        process.run(argv, timeout=LXC_SECONDS)
 
 
 def remove_pivots() -> None:

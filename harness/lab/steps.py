@@ -7,7 +7,6 @@ is skipped. What goes in is its own inputs and the results of the steps that it 
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import hashlib
 import json
@@ -15,24 +14,23 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import filelock
 import platformdirs
 
 from harness import process
 from harness.errors import HarnessError, HostError
-from harness.events import Event, MachineProgress, Notice, PhaseEnded, PhaseFailed, PhaseStarted
+from harness.events import Event, MachineProgress, PhaseEnded, PhaseFailed, PhaseStarted
+from harness.lab.locks import alone
 
 if TYPE_CHECKING:
     from harness.process import Finished
 
 CACHED = "cached"
-LOCK_SECONDS = 3600.0
 TICK_SECONDS = 0.5
 
 OnEvent = Callable[[Event], None]
@@ -151,34 +149,8 @@ def build(steps: Sequence[Step], root: Path, *, label: str, on_event: OnEvent) -
         with guard:
             on_event(event)
 
-    with _locked(root, label, tell):
+    with alone(root / "lock", f"building the {label}", tell):
         return _Run(root, label, tell).all(steps)
-
-
-@contextlib.contextmanager
-def _locked(root: Path, label: str, tell: OnEvent) -> Iterator[None]:
-    lock = filelock.FileLock(root / "lock")
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        lock.acquire(blocking=False)
-    except filelock.Timeout:  # an OSError too, hence first
-        tell(Notice(f"Another harness is building the {label}; waiting for it."))
-        _wait_for(lock)
-    except OSError as error:
-        hint = "HARNESS_CACHE_DIR chooses another place."
-        raise HostError(f"cannot write to {root}: {error.strerror}", hint=hint) from error
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def _wait_for(lock: filelock.BaseFileLock) -> None:
-    try:
-        lock.acquire(timeout=LOCK_SECONDS)
-    except filelock.Timeout as error:
-        message = f"another harness has held {lock.lock_file} for {LOCK_SECONDS:g} s"
-        raise HostError(message, hint="Look for another `harness` process.") from error
 
 
 class _Run:

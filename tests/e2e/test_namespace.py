@@ -15,7 +15,7 @@ import pytest
 
 from harness import process
 from harness.errors import HarnessError
-from harness.lab import forward, network
+from harness.lab import forward, network, traces
 from harness.lab.network import LabNetwork
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def host_network() -> dict[str, str]:
 def mounts() -> set[str]:
     """Return what of ours, or under /sys, is mounted here; other work on the host may go on."""
     places = {line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()}
-    ours = ("/sys", str(network.SCRATCH), f"{network.NAMESPACES}/harness-ns-a")
+    ours = ("/sys", str(network.SCRATCH), f"{traces.NAMESPACES}/harness-ns-a")
     return {place for place in places if place.startswith(ours)}
 
 
@@ -58,7 +58,7 @@ def root() -> None:
 
 @contextlib.contextmanager
 def made(cluster: str) -> Iterator[LabNetwork]:
-    lab = LabNetwork(cluster, f"{GATEWAY}/24")
+    lab = LabNetwork(cluster, f"{GATEWAY}/24", Path("/nowhere/clusters") / cluster)
     lab.create()
     try:
         yield lab
@@ -92,15 +92,15 @@ def test_making_it_twice_changes_nothing(lab: LabNetwork) -> None:
 
 
 def test_a_bridge_that_is_lost_is_made_again(lab: LabNetwork) -> None:
-    said("ip", "-netns", lab.name, "link", "delete", network.BRIDGE)
+    said("ip", "-netns", lab.name, "link", "delete", traces.BRIDGE)
     lab.create()
-    assert network.BRIDGE in links(lab)
+    assert traces.BRIDGE in links(lab)
 
 
 def test_a_command_inside_sees_its_own_links_and_the_hosts_cgroups(lab: LabNetwork) -> None:
     # Some kernels put fallback tunnels of their own into every namespace.
     theirs = {"tunl0", "sit0", "ip6tnl0", "gre0", "gretap0", "erspan0", "ip_vti0", "ip6_vti0"}
-    assert links(lab) - theirs - {"ip6gre0"} == {"lo", network.BRIDGE}
+    assert links(lab) - theirs - {"ip6gre0"} == {"lo", traces.BRIDGE}
     cgroups = sorted(path.name for path in Path("/sys/fs/cgroup").iterdir())
     assert sorted(inside(lab, "ls", "/sys/fs/cgroup").split()) == cgroups
     assert inside(lab, "cat", "/proc/sys/net/ipv4/ip_forward") == "1\n"
@@ -126,7 +126,7 @@ def server(lab: LabNetwork, greeting: bytes) -> Iterator[int]:
     sockets: list[socket.socket] = []
 
     def serve() -> None:
-        network.join(network.NAMESPACES / lab.name)
+        network.join(traces.NAMESPACES / lab.name)
         with socket.socket() as door:  # made here, so it belongs there
             sockets.append(door)
             door.bind((GATEWAY, 0))
@@ -167,7 +167,7 @@ def test_removing_one_leaves_the_other(lab: LabNetwork) -> None:
     with made("ns-a-b"):
         pass
     assert lab.exists
-    assert network.BRIDGE in links(lab)
+    assert traces.BRIDGE in links(lab)
 
 
 def test_whoever_connects_stays_in_the_hosts_network(lab: LabNetwork) -> None:
@@ -209,7 +209,7 @@ def test_a_removed_network_can_be_removed_and_made_again(lab: LabNetwork) -> Non
     with pytest.raises(HarnessError):
         inside(lab, "true")
     lab.create()
-    assert network.BRIDGE in links(lab)
+    assert traces.BRIDGE in links(lab)
 
 
 def test_the_forward_leads_from_the_host_into_the_namespace(

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import socket
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,7 +19,6 @@ from tests.fake_site import still_clock
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-    from pathlib import Path
 
     Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -161,7 +161,7 @@ class Namespace(LabNetwork):
     """A namespace that has the processes that it is told of."""
 
     def __init__(self) -> None:
-        super().__init__("a", "192.168.2.1/24")
+        super().__init__("a", "192.168.2.1/24", Path("/nowhere/clusters/a"))
         self.pids: list[int] = []
 
     def processes(self) -> list[int]:

@@ -3,95 +3,32 @@
 from __future__ import annotations
 
 import socket
-import stat
-from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from harness.errors import HostError
 from harness.host_network import HostNetwork
-from harness.lab import machines, network
+from harness.lab import machines, network, traces
 from harness.lab.network import LabNetwork
+from tests.fake_host import PROGRAMS
 from tests.samples import cluster_plan
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from tests.fake_host import Host
 
-# `ip netns add` and `delete` really make and remove the file; everything is written down.
-PROGRAMS = {
-    "ip": """case "$*" in
-        "netns add "*) mkdir -p "$HOST/netns"; touch "$HOST/netns/$3" ;;
-        "netns delete "*) rm "$HOST/netns/$3" ;;
-        "netns pids "*) cat "$HOST/pids"; : >"$HOST/pids" ;;
-        *"link show") cat "$HOST/links" ;;
-        *"-batch -") cat >>"$HOST/batch"; echo "harness0 UP" >"$HOST/links" ;;
-        esac""",
-    "lxc-ls": 'cat "$HOST/containers"',
-    # The container's name is the last word, inside a namespace as well as outside.
-    "nsenter": 'for name; do :; done; sed -i "/^$name$/d" "$HOST/containers"',
-    "lxc-destroy": 'for name; do :; done; sed -i "/^$name$/d" "$HOST/containers"',
-    "umount": "",
-}
-
-
-@dataclass
-class Host:
-    """A host's world, as files."""
-
-    root: Path
-
-    def write(self, name: str, text: str = "") -> None:
-        (self.root / name).write_text(text)
-
-    def read(self, name: str) -> str:
-        file = self.root / name
-        return file.read_text() if file.exists() else ""
-
-    @property
-    def calls(self) -> list[str]:
-        """What was run and changes something."""
-        lines = self.read("calls").splitlines()
-        return [line for line in lines if "show" not in line and "lxc-ls" not in line]
-
-    @property
-    def namespaces(self) -> Path:
-        return self.root / "netns"
-
-    @property
-    def scratch(self) -> Path:
-        return self.root / "scratch"
-
-    def machines(self, *names: str) -> None:
-        self.write("containers", "".join(f"{name}\n" for name in names))
-
-
-@pytest.fixture
-def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
-    made = Host(tmp_path)
-    (tmp_path / "bin").mkdir()
-    for name, body in PROGRAMS.items():
-        program = tmp_path / "bin" / name
-        program.write_text(f'#!/bin/sh\necho "{name} $*" >>"$HOST/calls"\n{body}\n')
-        program.chmod(stat.S_IRWXU)
-    for name in ("containers", "pids", "links"):
-        made.write(name)
-    monkeypatch.setenv("HOST", str(tmp_path))
-    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
-    monkeypatch.setattr(network, "NAMESPACES", made.namespaces)
-    monkeypatch.setattr(network, "SCRATCH", made.scratch)
-    monkeypatch.setattr(machines, "CGROUPS", tmp_path / "cgroup")
-    return made
+OWN = Path("/nowhere/clusters/a")
 
 
 @pytest.fixture
 def lab(host: Host) -> LabNetwork:
     del host
-    return LabNetwork("a", "192.168.2.1/24")
+    return LabNetwork("a", "192.168.2.1/24", OWN)
 
 
 def test_a_network_is_named_after_its_cluster_and_has_the_plans_gateway(host: Host) -> None:
-    made = LabNetwork.of(cluster_plan())
+    made = LabNetwork.of(cluster_plan(), OWN)
     made.create()
     assert made.name == "harness-walkthrough"
     assert "addr add 192.168.2.1/24 dev harness0" in host.read("batch")
@@ -110,7 +47,7 @@ def test_making_it_twice_makes_it_once(host: Host, lab: LabNetwork) -> None:
 
 def test_a_namespace_that_lost_its_bridge_gets_one(host: Host, lab: LabNetwork) -> None:
     lab.create()
-    host.write("links", "lo UNKNOWN\nharness0x@if3 UP\n")
+    host.namespace("a")
     lab.create()
     assert host.read("batch").count("link add harness0 type bridge") == 2
 
@@ -123,14 +60,14 @@ def test_every_change_of_links_names_the_namespace(host: Host, lab: LabNetwork) 
 
 def test_entering_takes_the_network_and_keeps_the_words_apart(lab: LabNetwork) -> None:
     argv = lab.enter(["echo", "a b", "$HOME"])
-    assert argv[:2] == ["nsenter", f"--net={network.NAMESPACES}/harness-a"]
+    assert argv[:2] == ["nsenter", f"--net={traces.NAMESPACES}/harness-a"]
     assert argv[2:6] == ["unshare", "--mount", "--propagation", "slave"]
     assert argv[-4:] == ["harness", "echo", "a b", "$HOME"]
     assert 'exec "$@"' in argv[-5]
 
 
 def test_only_machines_of_this_cluster_are_its_own(host: Host, lab: LabNetwork) -> None:
-    own = ("harness-a-ip-192.168.2.2", "harness-a-ip-10.0.0.1")
+    own = ("harness-a-ip-10.0.0.1", "harness-a-ip-192.168.2.2")
     host.machines(
         *own,
         "harness-a-b-ip-192.168.2.2",  # cluster `a-b`
@@ -147,24 +84,24 @@ def test_only_machines_of_this_cluster_are_its_own(host: Host, lab: LabNetwork) 
 
 def test_a_dot_in_a_clusters_name_is_a_dot(host: Host) -> None:
     host.machines("harness-axb-ip-192.168.2.2")
-    assert LabNetwork("a.b", "192.168.2.1/24").leftovers() == []
+    assert LabNetwork("a.b", "192.168.2.1/24", OWN).leftovers() == []
 
 
 def test_machines_of_other_clusters_outlive_a_removal(host: Host, lab: LabNetwork) -> None:
     host.machines("harness-a-ip-192.168.2.2", "harness-a-b-ip-192.168.2.2")
     lab.create()
     lab.remove()
-    assert host.read("containers").split() == ["harness-a-b-ip-192.168.2.2"]
+    assert host.left == ["harness-a-b-ip-192.168.2.2"]
     assert lab.leftovers() == []
 
 
 def test_half_made_machines_are_discarded_by_their_whole_names(host: Host, lab: LabNetwork) -> None:
-    kept = ["harness-a-ip-192.168.2.20", "harness-a-b-ip-192.168.2.2"]
+    kept = ["harness-a-b-ip-192.168.2.2", "harness-a-ip-192.168.2.20"]
     host.machines("harness-a-ip-192.168.2.2", *kept)
     lab.discard(["ip-192.168.2.2", "ip-192.168.2.4"])
-    assert host.read("containers").split() == kept
+    assert host.left == kept
     lab.discard([])
-    assert host.read("containers").split() == kept
+    assert host.left == kept
 
 
 def test_machines_are_removed_where_they_can_be_asked(host: Host, lab: LabNetwork) -> None:
@@ -181,7 +118,7 @@ def test_machines_whose_namespace_is_gone_are_removed_all_the_same(
 ) -> None:
     host.machines("harness-a-ip-192.168.2.2")
     lab.remove()
-    assert host.read("containers") == ""
+    assert host.left == []
     assert "lxc-destroy --force --name harness-a-ip-192.168.2.2" in host.calls
 
 
@@ -200,7 +137,7 @@ def test_a_removal_leaves_nothing_of_the_last_cluster(host: Host, lab: LabNetwor
 
 
 def test_a_removal_leaves_what_another_cluster_needs(host: Host, lab: LabNetwork) -> None:
-    other = LabNetwork("b", "192.168.2.1/24")
+    other = LabNetwork("b", "192.168.2.1/24", OWN.with_name("b"))
     lab.create()
     other.create()
     lab.remove()
@@ -221,10 +158,64 @@ def test_a_namespace_of_somebody_else_keeps_the_mount_but_not_our_folder(
 
 def test_what_does_not_go_away_is_named(host: Host, lab: LabNetwork) -> None:
     lab.create()
-    (host.root / "bin" / "nsenter").write_text("#!/bin/sh\n")
+    host.program("nsenter", "")
     host.machines("harness-a-ip-192.168.2.2")
-    with pytest.raises(HostError, match=r"Still there: machine harness-a-ip-192\.168\.2\.2\."):
+    with pytest.raises(HostError, match=r"Still there: machine harness-a-ip-192\.168\.2\.2, "):
         lab.remove()
+
+
+def test_what_remains_is_told_with_its_reason_and_how_to_remove_it(
+    host: Host, lab: LabNetwork
+) -> None:
+    lab.create()
+    removes = PROGRAMS["nsenter"]
+    host.program("nsenter", f'case "$*" in *.2) echo busy >&2; exit 1; esac; {removes}')
+    host.machines("harness-a-ip-192.168.2.2", "harness-a-ip-192.168.2.3")
+    with pytest.raises(HostError) as caught:
+        lab.remove()
+    # One that stays does not keep the others.
+    assert host.left == ["harness-a-ip-192.168.2.2"]
+    first, *why = caught.value.message.splitlines()
+    assert first == "Still there: machine harness-a-ip-192.168.2.2, namespace harness-a."
+    assert "busy" in why
+    destroy = f"nsenter --net={host.namespaces}/harness-a lxc-destroy --force --name {host.left[0]}"
+    assert f"`{destroy}`; `ip netns delete harness-a`" in caught.value.hint
+
+
+def test_a_namespace_that_stays_is_told_with_its_reason(host: Host, lab: LabNetwork) -> None:
+    lab.create()
+    host.program("ip", 'case "$*" in *delete*) echo busy >&2; exit 2;; *link*) echo "[]";; esac')
+    with pytest.raises(HostError, match=r"Still there: namespace harness-a\.\n(.|\n)*busy"):
+        lab.remove()
+
+
+def test_a_process_that_does_not_end_keeps_its_namespace_and_is_named(
+    host: Host, lab: LabNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab.create()
+    monkeypatch.setattr(network, "QUICK_SECONDS", 0.01)
+    nobody = 2**22 + 1  # more than Linux gives
+    host.program("ip", f'case "$*" in *pids*) echo {nobody};; *link*) echo "[]";; esac')
+    with pytest.raises(HostError, match=f"Still there: namespace harness-a.\n.*processes {nobody}"):
+        lab.remove()
+    assert "ip netns delete harness-a" not in host.calls
+
+
+def test_a_machine_whose_making_or_removal_was_broken_off_is_found_and_removed(
+    host: Host, lab: LabNetwork
+) -> None:
+    delta = host.root / "lxc" / "harness-a-ip-192.168.2.2" / "delta"
+    delta.mkdir(parents=True)
+    assert lab.leftovers() == ["machine harness-a-ip-192.168.2.2"]
+    lab.remove()
+    assert host.left == []
+    assert not any("lxc-destroy" in call for call in host.calls)
+
+
+def test_a_damaged_namespace_can_be_removed(host: Host, lab: LabNetwork) -> None:
+    host.namespace("a", Path("damaged"))
+    lab.remove()
+    assert lab.leftovers() == []
 
 
 def test_lxc_pivots_go_with_the_last_machine_of_the_host(host: Host, lab: LabNetwork) -> None:
@@ -233,7 +224,8 @@ def test_lxc_pivots_go_with_the_last_machine_of_the_host(host: Host, lab: LabNet
     host.machines("web")
     lab.remove()
     assert pivot.exists()
-    host.machines()
+    (host.root / "lxc" / "web" / "config").unlink()
+    (host.root / "lxc" / "web").rmdir()
     lab.remove()
     assert not pivot.exists()
 

@@ -9,7 +9,7 @@ import pytest
 
 from harness import host_facts
 from harness.cli import parts, resolution
-from harness.errors import HostError, UsageError
+from harness.errors import ClusterHeldError, HostError, UsageError
 from harness.host_network import HostNetwork
 from harness.lab import box, bundle, forward, traits
 from harness.lab.network import LabNetwork
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.cluster import Cluster
+    from tests.fake_host import Host
 
 
 @pytest.fixture(autouse=True)
@@ -84,6 +85,16 @@ def test_a_host_that_cannot_do_it_is_refused(
     with pytest.raises(HostError, match="Vagrant"):
         cluster.check_host()
     assert not cluster.workspace.exists
+
+
+def test_a_name_that_another_state_folder_has_is_refused_before_anything_is_recorded(
+    host: Host,
+) -> None:
+    other = host.workspace("other", "walkthrough")
+    host.machines("harness-walkthrough-ip-192.168.2.2", workspace=other)
+    with pytest.raises(ClusterHeldError, match=f"for {other}"):
+        planned("lxc").check_host()
+    planned("libvirt").check_host()
 
 
 def test_the_vagrantfile_knows_the_clusters_keys_and_where_they_lie() -> None:

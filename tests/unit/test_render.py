@@ -36,6 +36,7 @@ SETTINGS = render.VagrantSettings(
     insecure_key=Path("/vagrant home/insecure_private_key"),
     public_key="ssh-ed25519 AAAAC3NzaC1lZDI1NTE5 harness\n",
     consoles=Path("/state/it's here/logs"),
+    workspace=Path("/state/clusters/walkthrough"),
     libvirt_driver="qemu",
 )
 
@@ -102,7 +103,14 @@ def test_a_vagrantfile_runs_nothing_that_is_hidden_in_a_value(tool: Callable[[st
     plan = planned("lxc")
     machine = replace(plan.manager, box=hostile)
     plan = replace(plan, machines=(machine,))
-    settings = replace(SETTINGS, public_key=hostile, bridge=hostile, private_key=Path(hostile))
+    settings = render.VagrantSettings(
+        private_key=Path(hostile),
+        insecure_key=Path(hostile),
+        public_key=hostile,
+        consoles=Path(hostile),
+        workspace=Path(hostile),
+        bridge=hostile,
+    )
     # A stand-in for Vagrant's DSL that takes any call and tells what `box =` was given.
     recorder = """
 class Anything < BasicObject

@@ -21,7 +21,7 @@ from harness.events import (
     PhaseFailed,
     PhaseStarted,
 )
-from harness.lab import steps
+from harness.lab import locks, steps
 from harness.lab.steps import Done, Step, Work
 
 if TYPE_CHECKING:
@@ -274,7 +274,7 @@ def test_a_second_harness_waits_for_the_first_and_tells_so(workshop: Workshop) -
 def test_a_harness_that_waits_in_vain_says_for_what(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(steps, "LOCK_SECONDS", 0)
+    monkeypatch.setattr(locks, "LOCK_SECONDS", 0)
     workshop.root.mkdir()
     with (
         filelock.FileLock(workshop.root / "lock"),

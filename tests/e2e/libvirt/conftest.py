@@ -15,7 +15,8 @@ import pytest
 
 from harness import render
 from harness.interfaces import Endpoint
-from harness.lab.network import NAMESPACES, LabNetwork
+from harness.lab.network import LabNetwork
+from harness.lab.traces import NAMESPACES
 from harness.providers.vagrant import VagrantProvider
 from harness.spec import ClusterPlan, ProviderName
 from harness.transports.ssh import SshTransport
@@ -98,6 +99,7 @@ def prepare(folder: Path, network: LabNetwork, uri: str, vagrant_home: Path) -> 
         insecure_key=vagrant_home / "insecure_private_key",
         public_key=workspace.secrets().ssh_public_key,
         consoles=workspace.logs_dir,
+        workspace=workspace.root,
         libvirt_driver="qemu",
         boot_timeout_seconds=int(UP_SECONDS),
     )
@@ -141,7 +143,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("libvirt")
     with filelock.FileLock(box.root() / "in-use"):
         before = of_libvirt()
-        network = LabNetwork(CLUSTER, daemon.GATEWAY)
+        network = LabNetwork(CLUSTER, daemon.GATEWAY, folder / "workspace")
         if network.exists:  # of a run that was killed
             network.remove()
         network.create()
