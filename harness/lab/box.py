@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 
 from harness import process, wait
 from harness.errors import HostError
-from harness.lab import debian, steps
+from harness.lab import debian, locks, steps
 from harness.lab.bundle import verify
+from harness.lab.machines import FOLDER as LXC_MACHINES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,7 +31,6 @@ FILES = Path(__file__).parent / "files" / "box"
 NAME = "harness-lab"
 METADATA = {"provider": "lxc", "version": "1.0.0", "template-opts": {}}
 BOX_FILE = "lab.box"
-LXC_MACHINES = Path("/var/lib/lxc")
 PACKAGES = (
     "systemd-sysv", "udev", "dbus", "libnss-myhostname", "openssh-server", "sudo",
     "ifupdown", "iproute2", "iptables", "ca-certificates", "curl", "kmod", "procps",
@@ -108,6 +108,13 @@ def build(bundle: Bundle, *, on_event: OnEvent) -> Box:
     if found := find(bundle):
         return found
     verify(bundle)
+    # Around all of it: to add a box again replaces its files, on which another harness may
+    # have made machines meanwhile; and what the steps share is removed below.
+    with locks.alone(steps.cache_dir() / "box.lock", "building the box", on_event):
+        return find(bundle) or _build(bundle, on_event)
+
+
+def _build(bundle: Bundle, on_event: OnEvent) -> Box:
     name = box_name(bundle)
     system = {"release": str(debian.release()), "files": _system_digest()}
     parts = {"bundle": bundle.digest}

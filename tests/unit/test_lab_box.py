@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import threading
+from concurrent import futures
 from typing import TYPE_CHECKING
 
 import pytest
 
 from harness.errors import HostError
+from harness.events import Notice
 from harness.lab import box
 from harness.lab.box import Box
 from tests import fake_bundle
@@ -123,3 +126,30 @@ def test_nothing_is_built_from_a_damaged_bundle(bundle: Bundle, cache: Path) -> 
         box.build(bundle, on_event=events.append)
     assert events == []
     assert not cache.exists()
+
+
+def test_two_harnesses_at_once_give_vagrant_one_box(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    builds: list[Box] = []
+    notices: list[str] = []
+    waits = threading.Event()
+
+    def build(bundle: Bundle, _on_event: object) -> Box:
+        assert waits.wait(10), "the other harness did not wait"
+        name = box.box_name(bundle)
+        builds.append(Box(name, given_to_vagrant(name)))
+        return builds[-1]
+
+    def tell(event: Event) -> None:
+        assert isinstance(event, Notice)
+        notices.append(event.message)
+        waits.set()
+
+    monkeypatch.setattr(box, "_build", build)
+    with futures.ThreadPoolExecutor() as pool:
+        both = [pool.submit(box.build, bundle, on_event=tell) for _ in range(2)]
+        got = [one.result(timeout=60) for one in both]
+    assert builds == [box.find(bundle)]
+    assert got == [*builds, *builds]
+    assert notices == ["Another harness is building the box; waiting for it."]
