@@ -205,8 +205,14 @@ class Workspace:
         write_atomically(self.root / "timings.json", json.dumps(timings, indent=2) + "\n")
 
     @contextlib.contextmanager
-    def hold(self, command: str) -> Iterator[None]:
+    def hold(self, command: str) -> Iterator[str]:
         """Be the only harness that works on this cluster.
+
+        The lock is the kernel's and goes with its process; so a holder's record that is
+        found under it is that of one which was killed.
+
+        Yields:
+            Who was killed while it held the cluster; empty if nobody was.
 
         Raises:
             ClusterHeldError: If another one does; names its command and start time.
@@ -225,8 +231,9 @@ class Workspace:
         try:
             now = datetime.now(tz=UTC).isoformat(timespec="seconds")
             record = {"command": command, "pid": os.getpid(), "since": now}
+            killed = _describe(holder) if holder.exists() else ""
             write_atomically(holder, json.dumps(record))
-            yield
+            yield killed
         finally:
             holder.unlink(missing_ok=True)
             lock.release()
@@ -239,9 +246,9 @@ class Workspace:
     def give_to_caller(self) -> None:
         """Hand the files to the user who called through sudo, as they are that user's."""
         uid, gid = os.environ.get("SUDO_UID"), os.environ.get("SUDO_GID")
-        if os.geteuid() != 0 or uid is None or gid is None or not self.root.exists():
-            return
         state = self.root.parent.parent
+        if os.geteuid() != 0 or uid is None or gid is None or not state.exists():
+            return
         for path in (state, *state.rglob("*")):
             os.chown(path, int(uid), int(gid), follow_symlinks=False)
 

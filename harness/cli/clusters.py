@@ -10,6 +10,7 @@ from harness import kubeconfig, orchestrator
 from harness import nodes as node_rows
 from harness import status as cluster_status
 from harness.cli import (
+    census,
     failures,
     interrupts,
     offline,
@@ -24,7 +25,7 @@ from harness.cli.resolution import Resolved
 from harness.cluster import Cluster
 from harness.errors import HarnessError, UsageError
 from harness.orchestrator import Outcome
-from harness.workspace import clusters, state_dir
+from harness.workspace import Workspace
 
 app = options.new_app()
 
@@ -101,7 +102,7 @@ def _bring_up(cluster: Cluster, timeout: float, *, force: bool, clean_on_failure
             # Before anything is recorded: what this host cannot do shall leave no trace.
             cluster.check_host()
         with (
-            workspace.hold("up"),
+            session.holding(workspace, "up", reporter),
             failures.documented(cluster, reporter, clean=clean_on_failure),
         ):
             return orchestrator.up(cluster, reporter, timeout=timeout, force=force)
@@ -122,18 +123,14 @@ def _print_outcome(outcome: Outcome, output: Output) -> None:
 def down(
     name: Name = None,
     *,
-    all_: Annotated[bool, typer.Option("--all", help="Every cluster of the harness.")] = False,
+    all_: Annotated[bool, typer.Option("--all", help="Every cluster, lost ones too.")] = False,
 ) -> None:
     """Remove a cluster, and check that nothing is left.
 
-    Nodes are not drained: machines, network, keys and logs go at once.
+    Nodes are not drained: machines, network, keys and logs go at once. A cluster is lost, and
+    still removed, when its workspace is gone; clusters of other state folders are left alone.
     """
-    known = clusters(state_dir())
-    if all_:
-        chosen = known
-    else:
-        one = session.cluster_name(name)
-        chosen = (one,) if one in known else ()
+    chosen = census.removable() if all_ else census.chosen(session.cluster_name(name))
     if not chosen:
         typer.echo("There is nothing to remove.", err=True)
     errors: list[Exception] = []
@@ -151,14 +148,22 @@ def down(
 
 
 def _remove(name: str) -> None:
-    cluster = session.recorded(name)
+    workspace = Workspace.of(name)
     interrupted = interrupts.explained(
         f"Interrupted. Cluster `{name}` may be half removed.",
         hint=f"`harness down --name {name}` removes the rest.",
     )
-    workspace = cluster.workspace
-    with session.reporting(workspace) as reporter, interrupted, workspace.hold("down"):
-        orchestrator.down(cluster, reporter)
+    cluster = session.recorded(name) if workspace.exists else None
+    with (
+        session.reporting(workspace) as reporter,
+        interrupted,
+        session.holding(workspace, "down", reporter),
+    ):
+        if cluster:
+            orchestrator.down(cluster, reporter)
+        else:  # lost, or stopped before anything was planned
+            parts.remains(workspace).remove()
+            workspace.remove()
     file = session.user_kubeconfig()
     if kubeconfig.forget(file, name):
         session.give_file(file)
@@ -166,11 +171,24 @@ def _remove(name: str) -> None:
 
 
 @app.command(epilog=example("harness status", "harness status -o json"))
-def status(name: Name = None, output: Print = Output.TABLE) -> None:
+def status(
+    name: Name = None,
+    output: Print = Output.TABLE,
+    *,
+    all_: Annotated[
+        bool, typer.Option("--all", help="Every cluster on this host, and whose it is.")
+    ] = False,
+) -> None:
     """Show every machine and its node.
 
     Vagrant says which machines exist, the API server which nodes are Ready; both are asked now.
+
+    With --all: every cluster, those of other state folders and lost ones, whose workspace is
+    gone, included.
     """
+    if all_:
+        census.show(output)
+        return
     found = cluster_status.of(session.recorded(name))
     if output is Output.JSON:
         options.print_json(found)

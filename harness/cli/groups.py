@@ -109,7 +109,7 @@ def _carry_out(
     with session.reporting(workspace) as reporter, interrupted:
         if not workspace.exists:
             cluster.check_host()
-        with workspace.hold("group"):
+        with session.holding(workspace, "group", reporter):
             if not waits:
                 convergence.commit(cluster, reporter)
                 return
@@ -258,7 +258,11 @@ def _destroy_control_plane(
 
 
 def _remove(cluster: Cluster) -> None:
-    with session.reporting(cluster.workspace) as reporter, cluster.workspace.hold("group"):
+    workspace = cluster.workspace
+    with (
+        session.reporting(workspace) as reporter,
+        session.holding(workspace, "group", reporter),
+    ):
         orchestrator.down(cluster, reporter)
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from harness import groups
 from harness.cli import options, parts, privilege
 from harness.errors import UsageError
+from harness.events import Notice
 from harness.reporters import JsonLines, Many, choose
 from harness.workspace import Workspace
 
@@ -61,6 +62,20 @@ def reporting(workspace: Workspace) -> Iterator[Reporter]:
         if is_new and not workspace.exists:
             workspace.remove()
         workspace.give_to_caller()
+
+
+@contextlib.contextmanager
+def holding(workspace: Workspace, command: str, reporter: Reporter) -> Iterator[None]:
+    """Be the only harness that works on this cluster; tell of one that was killed at it.
+
+    Raises:
+        ClusterHeldError: If another one does.
+    """
+    with workspace.hold(command) as killed:
+        if killed:
+            message = f"Going on where {killed} was killed."
+            reporter.report(Notice(message, level="warning"))
+        yield
 
 
 def user_kubeconfig() -> Path:

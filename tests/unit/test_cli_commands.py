@@ -8,7 +8,6 @@ import pytest
 from harness import orchestrator
 from harness import status as cluster_status
 from harness.cli import clusters
-from harness.errors import ProviderError
 from harness.events import PhaseStarted
 from harness.nodes import NodeRow
 from harness.orchestrator import Outcome
@@ -108,23 +107,6 @@ def test_down_removes_the_cluster_once_and_has_nothing_to_do_then(
     assert not world.workspace.root.exists()
     ran = run("down")
     assert (ran.code, ran.err) == (0, "There is nothing to remove.\n")
-
-
-def test_down_all_goes_on_past_a_cluster_that_stays(
-    run: Callable[..., Ran], state: Path, monkeypatch: pytest.MonkeyPatch, world: FakeWorld
-) -> None:
-    tried = []
-
-    def down(cluster: Cluster, _reporter: Reporter) -> None:
-        tried.append(cluster.plan.cluster)
-        if len(tried) == 1:
-            raise ProviderError("Vagrant still has it")
-
-    world.record()
-    (state / "clusters" / "other").mkdir()
-    monkeypatch.setattr(orchestrator, "down", down)
-    assert run("down", "--all").code == 5
-    assert len(tried) == 2
 
 
 @pytest.mark.usefixtures("world")

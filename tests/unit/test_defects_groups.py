@@ -25,6 +25,7 @@ SETTINGS = VagrantSettings(
     insecure_key=Path("/insecure"),
     public_key="ssh-ed25519 AAAA harness",
     consoles=Path("/consoles"),
+    workspace=Path("/state/clusters/walkthrough"),
 )
 
 

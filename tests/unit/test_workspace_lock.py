@@ -82,9 +82,12 @@ def test_a_holder_that_died_is_nobody(lab: Workspace) -> None:
         other.wait(timeout=30)
         record = lab.root.parent.parent / "locks" / "lab.json"
         assert json.loads(record.read_text())["pid"] == other.pid
-        with lab.hold("down"):
+        with lab.hold("down") as killed:
             assert json.loads(record.read_text())["pid"] == os.getpid()
+            assert killed.startswith(f"`up` (process {other.pid}, since 20")
     assert not record.exists()
+    with lab.hold("up") as killed:
+        assert killed == ""
 
 
 def test_a_holder_without_a_name_is_another_harness(lab: Workspace) -> None:

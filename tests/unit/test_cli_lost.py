@@ -1,0 +1,190 @@
+"""`down` and `status --all` where workspaces and what is on the host do not fit together."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harness import orchestrator
+from harness.cli import clusters, privilege
+from harness.errors import HostError, ProviderError
+from harness.workspace import Workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from harness.cluster import Cluster
+    from harness.interfaces import Reporter
+    from tests.fake_cluster import FakeWorld
+    from tests.fake_host import Host
+    from tests.unit.conftest import Ran
+
+GONE = Path("/gone/clusters/a")
+MACHINE = "harness-a-ip-192.168.2.2"
+
+
+@pytest.fixture
+def lost(state: Path, host: Host) -> Host:
+    """A host on which cluster `a` has a machine and no workspace any more."""
+    del state
+    host.namespace("a", GONE)
+    host.machines(MACHINE, workspace=GONE)
+    return host
+
+
+@pytest.mark.parametrize("words", [("--all",), ("--name", "a")])
+def test_a_lost_cluster_is_removed(
+    lost: Host, run: Callable[..., Ran], words: tuple[str, ...]
+) -> None:
+    ran = run("down", *words)
+    assert (ran.code, ran.err) == (0, "Cluster `a` is gone.\n")
+    assert lost.left == []
+    assert not (lost.namespaces / "harness-a").exists()
+    assert not Workspace.of("a").root.exists()
+    assert run("down", *words).err == "There is nothing to remove.\n"
+
+
+def test_what_is_another_state_folders_is_left_alone(host: Host, run: Callable[..., Ran]) -> None:
+    other = host.workspace("other", "a")
+    host.namespace("a", other)
+    host.machines(MACHINE, workspace=other)
+    assert run("down", "--all").err == "There is nothing to remove.\n"
+    ran = run("down", "--name", "a")
+    assert ran.code == 2
+    assert f"Cluster `a` is of another state folder: {other}." in ran.err
+    assert f"HARNESS_STATE_DIR={host.root}/other harness down --name a" in ran.err
+    assert host.left == [MACHINE]
+    assert host.calls == []
+
+
+def test_what_nobody_claims_is_told_and_removed_by_its_name_alone(
+    host: Host, run: Callable[..., Ran]
+) -> None:
+    host.machines(MACHINE)
+    ran = run("down", "--all")
+    assert ran.code == 0
+    assert "warning: nothing says whose `a` is; it stays." in ran.err
+    assert "`harness down --name a` removes it." in ran.err
+    assert host.left == [MACHINE]
+    assert run("down", "--name", "a").code == 0
+    assert host.left == []
+
+
+def test_a_lost_cluster_that_stays_is_an_error_and_does_not_keep_the_next(
+    lost: Host, run: Callable[..., Ran]
+) -> None:
+    lost.machines("harness-b-ip-192.168.2.2", workspace=GONE.with_name("b"))
+    lost.program("nsenter", "exit 1")
+    ran = run("down", "--all")
+    assert ran.code == 4
+    assert f"error: Still there: machine {MACHINE}, namespace harness-a." in ran.err
+    assert f"lxc-destroy --force --name {MACHINE}`; `ip netns delete harness-a`" in ran.err
+    assert "Cluster `b` is gone." in ran.err
+    assert lost.left == [MACHINE]
+
+
+def test_what_was_stopped_before_it_was_planned_can_be_removed(
+    host: Host, run: Callable[..., Ran]
+) -> None:
+    workspace = Workspace.of("a")
+    workspace.secrets()
+    del host
+    assert run("down", "--name", "a").code == 0
+    assert not workspace.root.exists()
+
+
+@pytest.mark.usefixtures("host")
+def test_down_all_goes_on_past_a_cluster_that_stays(
+    run: Callable[..., Ran], state: Path, monkeypatch: pytest.MonkeyPatch, world: FakeWorld
+) -> None:
+    def down(cluster: Cluster, _reporter: Reporter) -> None:
+        raise ProviderError(f"Vagrant still has {cluster.plan.cluster}")
+
+    world.record()
+    (state / "clusters" / "without-a-plan").mkdir()
+    monkeypatch.setattr(orchestrator, "down", down)
+    ran = run("down", "--all")
+    assert ran.code == 5
+    assert "Cluster `without-a-plan` is gone." in ran.err
+    assert world.workspace.exists
+
+
+def test_status_all_shows_every_cluster_and_whose_it_is(
+    lost: Host, run: Callable[..., Ran]
+) -> None:
+    own, other = lost.workspace("state", "b"), lost.workspace("other", "c")
+    lost.namespace("c", other)
+    lost.machines("harness-d-ip-192.168.2.2")
+    traces = [f"machine {MACHINE}", "namespace harness-a"]
+    assert json.loads(run("status", "--all", "-o", "json").out) == [
+        {"cluster": "a", "owner": "lost", "workspace": str(GONE), "remains": traces},
+        {"cluster": "b", "owner": "own", "workspace": str(own), "remains": []},
+        {
+            "cluster": "c",
+            "owner": "other",
+            "workspace": str(other),
+            "remains": ["namespace harness-c"],
+        },
+        {
+            "cluster": "d",
+            "owner": "unknown",
+            "workspace": "",
+            "remains": ["machine harness-d-ip-192.168.2.2"],
+        },
+    ]
+    rows = [line.split() for line in run("status", "--all").out.splitlines()]
+    assert rows == [
+        ["CLUSTER", "OWNER", "MACHINES", "WORKSPACE"],
+        ["a", "lost", "1", str(GONE)],
+        ["b", "own", "0", str(own)],
+        ["c", "other", "0", str(other)],
+        ["d", "unknown", "1", "?"],
+    ]
+    assert lost.calls == []
+
+
+def test_status_all_of_an_empty_host_is_an_empty_table(host: Host, run: Callable[..., Ran]) -> None:
+    del host
+    assert json.loads(run("status", "--all", "-o", "json").out) == []
+    assert run("status", "--all").out.split() == ["CLUSTER", "OWNER", "MACHINES", "WORKSPACE"]
+
+
+@pytest.mark.usefixtures("lost")
+def test_what_only_root_can_see_is_asked_for_with_root(
+    run: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(purpose: str) -> None:
+        raise HostError(f"This is not root; {purpose} need root.")
+
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(privilege, "become_root", refuse)
+    for words in (("status", "--all"), ("down", "--all"), ("down", "--name", "a")):
+        ran = run(*words)
+        assert ran.code == 4
+        assert "machines and namespaces of all clusters need root." in ran.err
+
+
+@pytest.mark.parametrize("command", ["up", "down"])
+def test_a_holder_that_was_killed_is_told(
+    run: Callable[..., Ran],
+    world: FakeWorld,
+    state: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    command: str,
+) -> None:
+    world.record()
+    record = {"command": "up", "pid": 4711, "since": "2026-11-22T11:00:00+00:00"}
+    (state / "locks").mkdir()
+    (state / "locks" / "walkthrough.json").write_text(json.dumps(record))
+    monkeypatch.setattr(clusters, "_print_outcome", lambda _outcome, _output: None)
+    monkeypatch.setattr(orchestrator, "up", lambda *_words, **_more: None)
+    words = (command, "--provider", "lxc") if command == "up" else (command,)
+    ran = run(*words)
+    assert ran.code == 0
+    killed = "Going on where `up` (process 4711, since 2026-11-22T11:00:00+00:00) was killed."
+    assert killed in ran.err
+    assert killed not in run(*words).err
