@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from harness import process
 from harness.errors import TransportError
 from harness.phases import diagnosis, init, install, join, network, ready, verify
 from tests.fake_site import LAST_WORDS, FakeSite, good_nodes, node, observed
 from tests.fakes import Answer, RecordingReporter
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from harness.phases.base import Phase
@@ -95,6 +97,23 @@ def test_a_machine_that_cannot_be_asked_is_named_and_the_others_are_asked(fake: 
     assert f"{fake.manager} cannot be asked: {fake.manager}: cannot be reached" in said
     assert f"{worker} cannot be asked: {worker}: `sudo -n -- sh -s`: it did not end within" in said
     assert said.count("kubelet: exiting") == len(fake.plan.machines) - 2
+
+
+@pytest.fixture
+def resumed() -> Iterator[None]:
+    yield
+    process.resume()
+
+
+@pytest.mark.usefixtures("resumed")
+def test_an_interruption_stops_what_is_being_asked(fake: FakeSite) -> None:
+    def interrupt(_argv: tuple[str, ...], _stdin: bytes) -> None:
+        raise KeyboardInterrupt
+
+    fake.transports[fake.manager].script.insert(0, interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        diagnosis.of_machines(fake.site(), fake.plan.machines)
+    assert process.STOPPING.is_set()
 
 
 def test_machines_are_asked_at_the_same_time_and_shortly(fake: FakeSite) -> None:
