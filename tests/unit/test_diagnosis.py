@@ -6,13 +6,14 @@ import os
 import stat
 import subprocess
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from harness import process
 from harness.errors import TransportError
-from harness.phases import diagnosis, init, install, join, network, ready, verify
+from harness.phases import diagnosis, healthy, init, install, join, network, ready, verify
 from tests.fake_site import LAST_WORDS, FakeSite, good_nodes, node, observed
 from tests.fakes import Answer, RecordingReporter
 
@@ -240,6 +241,13 @@ def test_ready_asks_every_machine_where_the_api_does_not_answer(fake: FakeSite) 
     fake.api.polls = [TransportError("no route to host")]
     said = ready.PHASE.diagnose(fake.site())
     assert said.count("last lines of kubelet") == len(fake.plan.machines)
+
+
+def test_a_rolling_update_asks_the_machines_that_it_waits_for(fake: FakeSite) -> None:
+    workers = replace(fake.plan, machines=fake.plan.workers[:1])
+    phase = healthy.phase(fake.plan.groups[0])
+    said = phase.diagnose(fake.site(workers))
+    assert said == f"{fake.plan.workers[0].name}, last lines of kubelet:\nkubelet: exiting"
 
 
 def test_verify_asks_for_the_pods(fake: FakeSite) -> None:
