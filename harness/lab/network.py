@@ -29,13 +29,14 @@ if TYPE_CHECKING:
     from harness.spec import ClusterPlan
 
 # An empty folder to keep the cgroup tree in while /sys is exchanged; only the command's
-# own mount namespace ever sees it used.
+# own mount namespace ever sees it used. Made by each: another cluster's last moment may be
+# just when it removes it.
 SCRATCH = Path("/run/harness")
 # Held while a name is claimed: workspaces of the same name have no other lock in common.
 LOCK = Path("/run/lock/harness.lock")
 CLONE_NEWNET = 0x40000000
 ENTER = (
-    f"mount --rbind /sys/fs/cgroup {SCRATCH} && mount -t sysfs sysfs /sys && "
+    f"mkdir -p {SCRATCH} && mount --rbind /sys/fs/cgroup {SCRATCH} && mount -t sysfs sysfs /sys && "
     f'mount --move {SCRATCH} /sys/fs/cgroup && exec "$@"'
 )
 

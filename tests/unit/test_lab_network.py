@@ -66,6 +66,10 @@ def test_entering_takes_the_network_and_keeps_the_words_apart(lab: LabNetwork) -
     assert 'exec "$@"' in argv[-5]
 
 
+def test_entering_makes_the_folder_that_a_neighbour_has_just_removed() -> None:
+    assert network.ENTER.startswith(f"mkdir -p {network.SCRATCH} && mount ")
+
+
 def test_only_machines_of_this_cluster_are_its_own(host: Host, lab: LabNetwork) -> None:
     own = ("harness-a-ip-10.0.0.1", "harness-a-ip-192.168.2.2")
     host.machines(
