@@ -11,7 +11,7 @@ from harness import nodes, render
 from harness.convergence import converge
 from harness.errors import HarnessError, InterruptedRunError
 from harness.events import Notice, PhaseEnded, PhaseFailed, PhaseStarted
-from harness.phases import SEQUENCE, ready
+from harness.phases import SEQUENCE, kubelets, ready
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -76,7 +76,7 @@ def _settled(cluster: Cluster) -> tuple[NodeRow, ...] | None:
         items = cluster.api.get("nodes", timeout=SETTLED_SECONDS)
     except HarnessError:
         return None
-    if ready.reasons(cluster.plan, items):
+    if ready.reasons(cluster.plan, items) or kubelets.silent(cluster.plan, items, cluster.network):
         return None
     return _rows(items, cluster.plan)
 

@@ -8,7 +8,7 @@ from harness import render
 from harness.errors import HarnessError
 from harness.flavors import FLAVORS
 from harness.interfaces import HealthState, MachineState
-from harness.phases import ready
+from harness.phases import kubelets, ready
 from harness.snapshot import Snapshot
 from harness.spec import Role
 
@@ -23,7 +23,7 @@ def of(cluster: Cluster) -> dict[str, Any]:
     states, trouble = _states(cluster)
     items, why = _items(cluster)
     found = {item["metadata"]["name"]: item for item in items or ()}
-    reasons = ready.reasons(cluster.plan, items) if items is not None else {}
+    reasons = _reasons(cluster, items) if items is not None else {}
     entries = []
     for machine in cluster.plan.machines:
         node = found.get(machine.name)
@@ -46,6 +46,11 @@ def of(cluster: Cluster) -> dict[str, Any]:
         "phase": cluster.workspace.last_phase,
         "nodes": entries,
     }
+
+
+def _reasons(cluster: Cluster, items: list[dict[str, Any]]) -> dict[str, str]:
+    silent = kubelets.silent(cluster.plan, items, cluster.network)
+    return silent | ready.reasons(cluster.plan, items)
 
 
 def _states(cluster: Cluster) -> tuple[dict[str, MachineState], str]:
@@ -72,7 +77,7 @@ def groups(cluster: Cluster) -> list[dict[str, Any]]:
     ``converged``, or ``converging`` while not all is as it was committed.
     """
     items, _ = _items(cluster)
-    reasons = ready.reasons(cluster.plan, items) if items is not None else {}
+    reasons = _reasons(cluster, items) if items is not None else {}
     found = []
     for group in cluster.plan.groups:
         members = cluster.plan.members(group.id)

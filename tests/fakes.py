@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from harness.errors import ProviderError, TransportError
 from harness.interfaces import MachineState, Result
+from harness.phases import kubelets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -40,12 +41,14 @@ class FakeNetwork:
         entered: Every command, as it was before.
         calls: "create", "remove" and "discard NAME…", in order.
         left: What `leftovers` answers.
+        silent: Addresses where no kubelet answers; at all others one does.
     """
 
     def __init__(self) -> None:
         self.entered: list[list[str]] = []
         self.calls: list[str] = []
         self.left: list[str] = []
+        self.silent: set[str] = set()
 
     def create(self) -> None:
         self.calls.append("create")
@@ -64,8 +67,17 @@ class FakeNetwork:
         return ["env", "FAKE_NETWORK=entered", *argv]
 
     def connect(self, address: str, port: int, *, timeout: float) -> socket.socket:
+        if port == kubelets.PORT:
+            return self._connect_to_kubelet(address)
         assert address.startswith("127."), f"a test must not connect to {address}"
         return socket.create_connection((address, port), timeout=timeout)
+
+    def _connect_to_kubelet(self, address: str) -> socket.socket:
+        if address in self.silent:
+            raise ConnectionRefusedError(111, "Connection refused")
+        ours, theirs = socket.socketpair()
+        theirs.close()
+        return ours
 
 
 class FakeProvider:

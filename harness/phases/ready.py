@@ -1,4 +1,4 @@
-"""ready: every planned node, and no other, is Ready at its planned address."""
+"""ready: every planned node, and no other, is Ready at its planned address, and answers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from harness import nodes, wait
 from harness.errors import CommandError, HarnessError, NotReadyError, TransportError
 from harness.events import MachineProgress
-from harness.phases import diagnosis
+from harness.phases import diagnosis, kubelets
 from harness.phases.base import Phase
 
 if TYPE_CHECKING:
@@ -49,6 +49,11 @@ def reasons(
     return why | dict.fromkeys(found, "is not a node of this plan")
 
 
+def _why_not(site: Site, items: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    found = reasons(site.plan, items, site.others)
+    return found or kubelets.silent(site.plan, items, site.network)
+
+
 def _run(site: Site, deadline: Deadline) -> str:
     polls = 0
     last: dict[str, str] = {}
@@ -56,7 +61,7 @@ def _run(site: Site, deadline: Deadline) -> str:
     def condition() -> str | None:
         nonlocal polls, last
         try:
-            last = reasons(site.plan, site.api.get("nodes"), site.others)
+            last = _why_not(site, site.api.get("nodes"))
         except (CommandError, TransportError) as error:  # the API server may be starting again
             polls = 0
             return error.message
@@ -86,7 +91,7 @@ def _run(site: Site, deadline: Deadline) -> str:
 def _diagnose(site: Site) -> str:
     """Ask for the pods that do not run, and every machine whose node is not Ready."""
     try:
-        why = reasons(site.plan, site.api.get("nodes", timeout=diagnosis.SECONDS))
+        why = _why_not(site, site.api.get("nodes", timeout=diagnosis.SECONDS))
     except HarnessError as error:
         why = dict.fromkeys(site.plan.names, error.message)
         pods = ""

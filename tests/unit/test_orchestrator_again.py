@@ -55,6 +55,11 @@ def a_node_is_missing(bench: Bench) -> None:
     bench.fake.api.polls = [good_nodes(plan)[:-1], good_nodes(plan)]
 
 
+def a_machine_was_stopped(bench: Bench) -> None:
+    # For 40 s the API server calls its node Ready.
+    bench.fake.network.silent.add(bench.fake.plan.workers[0].address)
+
+
 def another_content(bench: Bench) -> None:
     (bench.world.workspace.root / "content-hash").write_text("sha256:0\n")
 
@@ -65,7 +70,14 @@ def never_completed(bench: Bench) -> None:
 
 @pytest.mark.parametrize(
     "trouble",
-    [api_is_down, a_node_is_not_ready, a_node_is_missing, another_content, never_completed],
+    [
+        api_is_down,
+        a_node_is_not_ready,
+        a_node_is_missing,
+        a_machine_was_stopped,
+        another_content,
+        never_completed,
+    ],
 )
 def test_whatever_is_not_proved_goes_through_the_phases(
     trouble: Callable[[Bench], None], bench: Bench

@@ -182,6 +182,17 @@ def test_status_quotes_why_a_node_is_not_ready(bench: Bench) -> None:
     assert found[plan.names[3]]["version"] == ""
 
 
+def test_status_does_not_call_a_stopped_machine_ready_while_the_api_server_still_does(
+    bench: Bench,
+) -> None:
+    worker = bench.fake.plan.workers[0]
+    bench.fake.network.silent.add(worker.address)
+    found = by_name(status(bench))
+    assert found[worker.name]["ready"] is False
+    assert "its kubelet does not answer" in found[worker.name]["reason"]
+    assert found[bench.fake.manager]["ready"] is True
+
+
 def test_status_does_not_know_what_nobody_can_tell(bench: Bench) -> None:
     bench.fake.api.polls = [TransportError("ip-192.168.2.200: cannot be reached")]
     bench.fake.provider.states[bench.fake.manager] = MachineState.STOPPED

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harness.errors import CommandError, NotReadyError, TransportError, UsageError
-from harness.phases import ready
+from harness.phases import kubelets, ready
 from tests.fake_site import FakeSite, good_nodes, node
-from tests.fakes import RecordingReporter
+from tests.fakes import FakeNetwork, RecordingReporter
 from tests.samples import cluster_plan
 
 if TYPE_CHECKING:
+    import socket
     from pathlib import Path
 
 PLAN = cluster_plan()
@@ -132,6 +133,35 @@ def test_each_machines_live_reason_is_told(fake: FakeSite) -> None:
     told = list(dict.fromkeys(fake.progress(WORKER.name)))
     assert told == [("has not registered", False), (NOT_READY, False), ("", True)]
     assert set(fake.progress(fake.manager)) == {("", True)}
+
+
+def test_a_node_whose_kubelet_does_not_answer_is_not_ready_whatever_the_api_server_says(
+    fake: FakeSite,
+) -> None:
+    fake.api.polls = [good_nodes(PLAN)]
+    fake.network.silent.add(WORKER.address)
+    with pytest.raises(NotReadyError) as caught:
+        run(fake, 2)
+    where = f"{WORKER.address}:10250"
+    silent = f"its kubelet does not answer at {where}: [Errno 111] Connection refused"
+    assert caught.value.message.endswith(f"{WORKER.name} {silent}")
+    assert (silent, False) in fake.progress(WORKER.name)
+    assert set(fake.progress(fake.manager)) == {("", True)}
+
+
+def test_a_kubelet_that_listens_elsewhere_is_asked_there() -> None:
+    moved = node(WORKER)
+    moved["status"]["daemonEndpoints"] = {"kubeletEndpoint": {"Port": 10260}}
+    asked: list[tuple[str, int]] = []
+
+    class Network(FakeNetwork):
+        def connect(self, address: str, port: int, *, timeout: float) -> socket.socket:
+            asked.append((address, port))
+            return super().connect(address, kubelets.PORT, timeout=timeout)
+
+    assert kubelets.silent(PLAN, with_worker(moved), Network()) == {}
+    ports = {machine.address: kubelets.PORT for machine in PLAN.machines}
+    assert sorted(asked) == sorted({**ports, WORKER.address: 10260}.items())
 
 
 @pytest.mark.defect("W13")
