@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -72,6 +73,26 @@ class InitUnit:
 
 
 @dataclass
+class MachineClock:
+    """A machine's clock, as `date` tells it.
+
+    Attributes:
+        off: By how many seconds it is ahead of ours at each look, the last answer for ever.
+        fixed: What it shows whatever ours shows, in seconds since the epoch.
+    """
+
+    off: list[float] = field(default_factory=lambda: [0.0])
+    fixed: float | None = None
+
+    def __call__(self, argv: tuple[str, ...], _stdin: bytes) -> Answer | None:
+        """Answer as a machine does, for `FakeTransport.script`."""
+        if argv != ("date", "+%s.%N"):
+            return None
+        off = self.off.pop(0) if len(self.off) > 1 else self.off[0]
+        return Answer(f"{time.time() + off if self.fixed is None else self.fixed:.9f}\n")
+
+
+@dataclass
 class PolledAPI(FakeAPI):
     """An API server that answers each `get` of nodes differently, the last answer for ever.
 
@@ -138,6 +159,7 @@ class FakeSite:
         reporter: Keeps every event.
         clock: The seconds that pass in waits.
         units: Machine name → its init script.
+        clocks: Machine name → its clock.
         forgotten: Machines whose host keys were dropped.
     """
 
@@ -147,6 +169,7 @@ class FakeSite:
     network: FakeNetwork = field(default_factory=FakeNetwork)
     api: PolledAPI = field(default_factory=PolledAPI)
     units: dict[str, InitUnit] = field(default_factory=dict)
+    clocks: dict[str, MachineClock] = field(default_factory=dict)
     forgotten: list[str] = field(default_factory=list)
 
     @classmethod
@@ -157,7 +180,8 @@ class FakeSite:
         made = cls(FakeWorld.of(state), reporter, still_clock(monkeypatch))
         for name, transport in made.transports.items():
             made.units[name] = InitUnit()
-            transport.script.append(made.units[name])
+            made.clocks[name] = MachineClock()
+            transport.script += [made.units[name], made.clocks[name]]
             transport.on("true", answer=Answer())
         return made
 

@@ -13,7 +13,7 @@ from harness import wait
 from harness.errors import CommandError, LoginRefusedError, TransportError
 from harness.events import MachineProgress, Notice
 from harness.interfaces import MachineState
-from harness.phases import script
+from harness.phases import clocks, script
 from harness.phases.base import Phase
 
 if TYPE_CHECKING:
@@ -86,6 +86,7 @@ def _bring_up(site: Site, missing: list[str], deadline: Deadline) -> None:
             # It booted, and whoever brought it up was stopped before the keys were exchanged.
             site.provider.provision([machine.name], timeout=deadline.remaining, on_line=on_line)
             site.transport(machine.name).run(["true"], timeout=LOGIN_SECONDS).check()
+        clocks.check(site, machine, phase=NAME, deadline=deadline)
         script.start(site, machine)
 
     site.on_all(site.plan.machines, NAME, begin, beside=vagrant)
