@@ -60,7 +60,10 @@ class FakeLab(FakeNetwork):
 
 @dataclass
 class FakeWorld:
-    """A cluster and the fakes that it is made of."""
+    """A cluster and the fakes that it is made of.
+
+    `forwards` counts how often the host's way to the API server was asked for.
+    """
 
     plan: ClusterPlan
     workspace: Workspace
@@ -68,6 +71,7 @@ class FakeWorld:
     network: FakeLab
     transports: dict[str, FakeTransport]
     api: FakeAPI
+    forwards: int = 0
 
     @classmethod
     def of(cls, state: Path) -> FakeWorld:
@@ -95,10 +99,14 @@ class FakeWorld:
             api=self.api,
             vagrantfile=lambda plan, secrets: f"# {' '.join(plan.names)}: {secrets.ca_cert_hash}\n",
             check_host=lambda: None,
-            api_url=lambda: "https://127.0.0.1:16443",
+            api_url=self._api_url,
             close=lambda: None,
             recorded=self.workspace.load_plan(),
         )
+
+    def _api_url(self) -> str:
+        self.forwards += 1
+        return "https://127.0.0.1:16443"
 
     def record(self) -> None:
         """Remember the cluster, as `up` does before it makes machines."""

@@ -101,11 +101,12 @@ def _bring_up(cluster: Cluster, timeout: float, *, force: bool, clean_on_failure
         if not workspace.exists:
             # Before anything is recorded: what this host cannot do shall leave no trace.
             cluster.check_host()
-        with (
-            session.holding(workspace, "up", reporter),
-            failures.documented(cluster, reporter, clean=clean_on_failure),
-        ):
-            return orchestrator.up(cluster, reporter, timeout=timeout, force=force)
+        with session.holding(workspace, "up", reporter):
+            with failures.documented(cluster, reporter, clean=clean_on_failure):
+                outcome = orchestrator.up(cluster, reporter, timeout=timeout, force=force)
+            if workspace.forward.is_file():
+                cluster.api_url()  # a kubeconfig was handed out, and shall work after a restart
+            return outcome
 
 
 def _print_outcome(outcome: Outcome, output: Output) -> None:

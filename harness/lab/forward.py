@@ -42,10 +42,12 @@ def ensure(network: LabNetwork, record: Path, log: Path, address: str, port: int
         WaitTimeout: If it does not come up.
     """
     known = json.loads(record.read_text()) if record.is_file() else {}
-    if known and known["pid"] in network.processes():
-        return int(known["port"])
+    wanted = int(known.get("port", 0))
     # The same port again where it is still free: kubeconfigs that were handed out name it.
-    chosen = _free_port(int(known.get("port", 0)))
+    chosen = _free_port(wanted)
+    # Where nobody listens, that process is another one: its host was started again meanwhile.
+    if known and chosen != wanted and known["pid"] in network.processes():
+        return wanted
     words = [str(chosen), str(traces.NAMESPACES / network.name), address, str(port)]
     pid = process.detach([sys.executable, "-m", __name__, *words], log=log)
     wait.until(

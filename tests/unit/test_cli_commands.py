@@ -89,6 +89,22 @@ def test_a_second_up_says_that_it_changed_nothing(
     assert "Nothing to do: everything is as planned." in ran.err
 
 
+@pytest.mark.parametrize("handed_out", [True, False])
+def test_up_restores_the_forward_of_a_kubeconfig_that_was_handed_out(
+    run: Callable[..., Ran],
+    world: FakeWorld,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    handed_out: bool,
+) -> None:
+    world.record()
+    if handed_out:
+        world.workspace.forward.write_text("{}")
+    monkeypatch.setattr(orchestrator, "up", comes_up)
+    assert run("up", "--provider", "lxc").code == 0
+    assert world.forwards == handed_out
+
+
 def test_a_dry_run_prints_the_plan_and_creates_nothing(
     run: Callable[..., Ran], state: Path
 ) -> None:

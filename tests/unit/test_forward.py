@@ -18,7 +18,7 @@ from harness.wait import WaitTimeout
 from tests.fake_site import still_clock
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 
     Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -175,6 +175,7 @@ class Starter:
         self.namespace = namespace
         self.comes_up = comes_up
         self.argvs: list[list[str]] = []
+        self.listener: socket.socket | None = None
 
     def __call__(self, argv: Sequence[str], *, log: Path) -> int:
         del log
@@ -182,7 +183,14 @@ class Starter:
         pid = 4000 + len(self.argvs)
         if self.comes_up:
             self.namespace.pids = [pid]
+            self.listener = socket.create_server((forward.HOST, int(argv[3])))
         return pid
+
+    def end(self) -> None:
+        """Let what was started end; other processes stay."""
+        if self.listener:
+            self.listener.close()
+        self.namespace.pids = [1]
 
     @property
     def ports(self) -> list[int]:
@@ -190,10 +198,11 @@ class Starter:
 
 
 @pytest.fixture
-def starter(monkeypatch: pytest.MonkeyPatch) -> Starter:
+def starter(monkeypatch: pytest.MonkeyPatch) -> Iterator[Starter]:
     made = Starter(Namespace())
     monkeypatch.setattr(process, "detach", made)
-    return made
+    yield made
+    made.end()
 
 
 def ensure(starter: Starter, folder: Path) -> int:
@@ -212,7 +221,18 @@ def test_a_forward_is_started_once_and_remembered(starter: Starter, tmp_path: Pa
 
 def test_a_forward_that_died_comes_back_on_its_port(starter: Starter, tmp_path: Path) -> None:
     port = ensure(starter, tmp_path)
-    starter.namespace.pids = [1]
+    starter.end()
+    assert ensure(starter, tmp_path) == port
+    assert starter.ports == [port, port]
+
+
+def test_another_process_that_has_its_number_is_not_taken_for_it(
+    starter: Starter, tmp_path: Path
+) -> None:
+    port = ensure(starter, tmp_path)
+    (before,) = starter.namespace.pids
+    starter.end()
+    starter.namespace.pids = [before]
     assert ensure(starter, tmp_path) == port
     assert starter.ports == [port, port]
 
