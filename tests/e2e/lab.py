@@ -36,27 +36,32 @@ class Finished:
         stdout: What it printed for programs.
         stderr: What it printed for people.
         peak_mib: Its own largest resident size, without the programs that it ran.
+        descriptors: How many files it had open when it was last looked at.
     """
 
     status: int
     stdout: str
     stderr: str
     peak_mib: float
+    descriptors: int
 
 
-class Memory(threading.Thread):
-    """Looks at a process's high-water mark until it ends."""
+class Watcher(threading.Thread):
+    """Looks at a process's high-water mark and open files until it ends."""
 
     def __init__(self, pid: int) -> None:
         super().__init__(daemon=True)
-        self._status = Path(f"/proc/{pid}/status")
+        self._folder = Path(f"/proc/{pid}")
         self.peak_mib = 0.0
+        self.descriptors = 0
 
     def run(self) -> None:
+        status, descriptors = self._folder / "status", self._folder / "fd"
         with contextlib.suppress(OSError, KeyError):  # it ended
             while True:
-                fields = dict(line.split(":", 1) for line in self._status.read_text().splitlines())
+                fields = dict(line.split(":", 1) for line in status.read_text().splitlines())
                 self.peak_mib = int(fields["VmHWM"].split()[0]) / 1024
+                self.descriptors = sum(1 for _ in descriptors.iterdir())
                 time.sleep(0.2)  # noqa: TID251 - a sample, not a wait
 
 
@@ -94,8 +99,8 @@ class Lab:
     def run(self, *words: str, timeout: float = 60.0, stdin: str = "") -> Finished:
         """Run the harness to its end; a harness that takes too long is a failure."""
         with self.start(*words, stdin=subprocess.PIPE) as process:
-            memory = Memory(process.pid)
-            memory.start()
+            watcher = Watcher(process.pid)
+            watcher.start()
             try:
                 stdout, stderr = process.communicate(stdin, timeout=timeout)
             except subprocess.TimeoutExpired:
@@ -103,7 +108,7 @@ class Lab:
                 stdout, stderr = process.communicate(timeout=30)
                 message = f"harness {words} took more than {timeout} s\n{stdout}\n{stderr}"
                 raise AssertionError(message) from None
-        return Finished(process.returncode, stdout, stderr, memory.peak_mib)
+        return Finished(process.returncode, stdout, stderr, watcher.peak_mib, watcher.descriptors)
 
     def up(self) -> Finished:
         return self.run("up", *map(str, self.groups), timeout=UP_SECONDS)
@@ -126,12 +131,17 @@ class Lab:
         """Ask kubectl, not the harness, which nodes are Ready."""
         answer = self.named("kubectl", "get", "nodes", "--output=json")
         assert answer.status == 0, answer.stderr
-        return {
-            node["metadata"]["name"]
-            for node in json.loads(answer.stdout)["items"]
-            for condition in node["status"]["conditions"]
-            if (condition["type"], condition["status"]) == ("Ready", "True")
-        }
+        return ready(json.loads(answer.stdout))
+
+
+def ready(nodes: dict[str, Any]) -> set[str]:
+    """Return which nodes are Ready of what `kubectl get nodes --output=json` prints."""
+    return {
+        node["metadata"]["name"]
+        for node in nodes["items"]
+        for condition in node["status"]["conditions"]
+        if (condition["type"], condition["status"]) == ("Ready", "True")
+    }
 
 
 def write_groups(folder: Path, cluster: str, workers: int) -> tuple[Path, ...]:
