@@ -242,9 +242,15 @@ def test_a_connection_that_breaks_during_a_command_is_an_error_and_no_retry(
     runs = tmp_path / "runs"
     with Door(sshd.port) as door:
         transport = connect(sshd.endpoint(port=door.port))
-        threading.Timer(0.8, door.slam).start()
+
+        def slam_once_it_runs() -> None:
+            while not runs.exists():
+                threading.Event().wait(0.05)
+            door.slam()
+
+        threading.Thread(target=slam_once_it_runs, daemon=True).start()
         with pytest.raises(TransportError, match="connection was lost"):
-            transport.run(["sh", "-c", f"echo once >> {runs}; sleep 3"], timeout=10)
+            transport.run(["sh", "-c", f"echo once >> {runs}; exec sleep 8"], timeout=10)
         transport.close()
     assert runs.read_text() == "once\n"
 

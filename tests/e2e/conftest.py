@@ -32,7 +32,11 @@ def lab_host() -> None:
 
 
 def make_lab(folder: Path, cluster: str, *, workers: int = 3) -> labs.Lab:
-    """Return a cluster of its own, with a state folder of its own; nothing exists yet."""
+    """Return a cluster of its own, with a state folder of its own; nothing exists yet.
+
+    Its id tells it from what other workers of this test run make at the same time.
+    """
+    cluster = f"{cluster.removesuffix(labs.SUFFIX)}{labs.SUFFIX}"
     groups = folder / "groups"
     groups.mkdir()
     return labs.Lab(folder / "state", labs.write_groups(groups, cluster, workers), cluster)

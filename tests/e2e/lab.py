@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -24,6 +25,12 @@ UP_SECONDS = 400.0
 DOWN_SECONDS = 60.0
 # Leftovers are looked for by what only a lab makes, so that other work on the host may go on.
 PROCESSES = ("lxc-start", "vagrant", "harness.lab.forward", "dnsmasq", "libvirtd", "qemu-system")
+# What all clusters of a host share, and the last one takes away.
+SHARED = re.compile(r"/run/netns|/sys/fs/cgroup/[^/]+/lxc\.pivot")
+# pytest-xdist's name for this process, if it is one of several; part of its folders' paths, and
+# of its clusters' ids.
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
+SUFFIX = f"-{WORKER}" if WORKER else ""
 NAMES = ("ip-192.168.2.200", "ip-192.168.2.2", "ip-192.168.2.3", "ip-192.168.2.4")
 
 
@@ -162,15 +169,38 @@ def write_groups(folder: Path, cluster: str, workers: int) -> tuple[Path, ...]:
 
 
 def seen() -> dict[str, set[str]]:
-    """Look at this host from outside: machines, namespaces, mounts, links, processes."""
-    return {
+    """Look at this host from outside: machines, namespaces, mounts, links, processes.
+
+    What another worker of this test run has there is left out, and as long as it has
+    anything there, also what all clusters share and the last one takes away.
+    """
+    shared = {
+        "mounts": {line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()},
+        "cgroups": {str(path) for path in Path("/sys/fs/cgroup").glob("*/lxc*")},
+    }
+    # After what is shared: who has begun to need that is here by now.
+    found = {
+        **shared,
         "machines": set(_output("lxc-ls", "-1").split()),
         "namespaces": {line.split()[0] for line in _output("ip", "netns").splitlines()},
-        "mounts": {line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()},
         "links": set(_output("ip", "-o", "link").splitlines()),
-        "cgroups": {str(path) for path in Path("/sys/fs/cgroup").glob("*/lxc*")},
         "processes": set(_processes()),
     }
+    ours = {
+        kind: {name for name in names if not is_anothers(name)} for kind, names in found.items()
+    }
+    if ours != found:
+        ours = {
+            kind: {name for name in names if not SHARED.fullmatch(name)}
+            for kind, names in ours.items()
+        }
+    return ours
+
+
+def is_anothers(name: str) -> bool:
+    """Whether a cluster, or a path of its state, is that of another pytest-xdist worker."""
+    named = re.findall(r"\bgw[0-9]+\b", name)
+    return bool(WORKER) and any(worker != WORKER for worker in named)
 
 
 def _processes() -> list[str]:
@@ -179,7 +209,9 @@ def _processes() -> list[str]:
         with contextlib.suppress(OSError):  # it ended meanwhile
             command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
             if any(name in command for name in PROCESSES) and "pytest" not in command:
-                found.append(f"{entry.name} {command}")
+                environment = (entry / "environ").read_text(errors="replace")
+                if not is_anothers(f"{command} {(entry / 'cwd').readlink()} {environment}"):
+                    found.append(f"{entry.name} {command}")
     return found
 
 

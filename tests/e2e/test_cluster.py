@@ -125,7 +125,7 @@ def test_nodes_is_kubectls_own_output(running_lab: labs.Lab) -> None:
 def test_status_tells_machines_and_nodes(running_lab: labs.Lab) -> None:
     answer = running_lab.named("status", "-o", "json")
     status = json.loads(answer.stdout)
-    assert (status["cluster"], status["provider"]) == ("e2e", "lxc")
+    assert (status["cluster"], status["provider"]) == (running_lab.cluster, "lxc")
     assert {
         (node["name"], node["address"], node["machine"], node["ready"]) for node in status["nodes"]
     } == {(name, name.removeprefix("ip-"), "running", True) for name in labs.NAMES}

@@ -79,8 +79,10 @@ def test_every_file_that_runs_travels(wheel: Path) -> None:
 
 def test_it_works_in_an_empty_environment(wheel: Path, tmp_path: Path) -> None:
     environment = tmp_path / "environment"
-    run(sys.executable, "-m", "venv", environment, cwd=tmp_path)
-    run(environment / "bin/pip", "install", "--quiet", wheel, cwd=tmp_path)
+    python = environment / "bin" / "python"
+    run(sys.executable, "-m", "venv", "--without-pip", environment, cwd=tmp_path)
+    pip = (sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-compile")
+    run(*pip, wheel, cwd=tmp_path)
     harness = environment / "bin" / "harness"
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
