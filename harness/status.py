@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from harness import render
+from harness import flavors, render
 from harness.errors import HarnessError
-from harness.flavors import FLAVORS
 from harness.interfaces import HealthState, MachineState
 from harness.phases import kubelets, ready
 from harness.snapshot import Snapshot
@@ -105,7 +104,7 @@ def instances(cluster: Cluster, group: str) -> dict[str, Any]:
     """
     found, api = [], Snapshot(cluster.api)
     for machine in cluster.plan.members(group):
-        health = FLAVORS[machine.flavor].healthy(machine.part, machine, api)
+        health = flavors.healthy(machine, api)
         made = render.instance(cluster.plan, machine, render.PLACEHOLDER_SECRETS, cluster.world)
         found.append(
             {

@@ -12,11 +12,10 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from harness import reconcile, wait
+from harness import flavors, reconcile, wait
 from harness.convergence import converge
 from harness.errors import ClusterHeldError, HarnessError, InterruptedRunError, UsageError
 from harness.events import Notice
-from harness.flavors import FLAVORS
 from harness.interfaces import Health, HealthState, MachineState
 from harness.snapshot import Snapshot
 from harness.spec import Role
@@ -253,10 +252,7 @@ class Watch:
 
     def _look(self, cluster: Cluster) -> bool:
         plan, api = cluster.plan, Snapshot(cluster.api)
-        health = {
-            machine.name: FLAVORS[machine.flavor].healthy(machine.part, machine, api)
-            for machine in plan.machines
-        }
+        health = {machine.name: flavors.healthy(machine, api) for machine in plan.machines}
         steps = reconcile.steps(plan, cluster.recorded)
         is_pending = bool(steps) or not cluster.workspace.completed
         states = self._states(cluster, health)

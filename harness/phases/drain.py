@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.flavors import FLAVORS
+from harness import flavors
 from harness.phases.base import Phase
 
 if TYPE_CHECKING:
@@ -16,8 +16,7 @@ NAME = "drain"
 
 def _run(site: Site, deadline: Deadline) -> str:
     for machine in site.plan.machines:
-        flavor = FLAVORS[machine.flavor]
-        flavor.drain(machine.part, machine, site.api, timeout=deadline.remaining)
+        flavors.drain(machine, site.api, timeout=deadline.remaining)
     return ""
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from harness import wait
+from harness import flavors, wait
 from harness.errors import NotReadyError
 from harness.events import MachineProgress
-from harness.flavors import FLAVORS
 from harness.interfaces import HealthState
 from harness.phases import diagnosis
 from harness.phases.base import Phase
@@ -34,10 +33,7 @@ def phase(group: GroupPlan) -> Phase:
 def why_not(site: Site) -> dict[str, str]:
     """Say why machines are not healthy, as their flavors judge; empty if all are."""
     api = Snapshot(site.api)
-    found = {
-        machine.name: FLAVORS[machine.flavor].healthy(machine.part, machine, api)
-        for machine in site.plan.machines
-    }
+    found = {machine.name: flavors.healthy(machine, api) for machine in site.plan.machines}
     return {
         name: f"{health.state}: {health.reason}"
         for name, health in found.items()

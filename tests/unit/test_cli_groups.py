@@ -72,6 +72,7 @@ def committed(run: Run, estate: Estate) -> Estate:
     return estate
 
 
+@pytest.mark.defect("G1", "W2")
 def test_the_walkthroughs_two_commits_make_its_cluster(committed: Estate) -> None:
     assert committed.nodes == sorted([MANAGER, *(f"ip-192.168.2.{n}" for n in (2, 3, 4))])
 
@@ -90,6 +91,7 @@ def test_workers_alone_are_refused(run: Run, estate: Estate) -> None:
     assert not Workspace.of("walkthrough").exists
 
 
+@pytest.mark.defect("G12")
 def test_pretending_changes_nothing_and_says_what_a_commit_says(
     run: Run, committed: Estate, tmp_path: Path
 ) -> None:
@@ -124,6 +126,7 @@ def test_a_changed_group_rolls_and_can_be_printed_as_json(
     assert committed.destroyed == [step["machine"] for step in change["steps"]]
 
 
+@pytest.mark.defect("G1", "G10")
 def test_a_commit_without_waiting_is_recorded_for_later(
     run: Run, committed: Estate, tmp_path: Path
 ) -> None:
@@ -231,6 +234,7 @@ def test_a_group_is_scaled_up_and_down(run: Run, committed: Estate) -> None:
     assert run("group", "scale", "kubernetes-workers").out == "0\n"
 
 
+@pytest.mark.defect("G5", "G11")
 @pytest.mark.parametrize(
     ("words", "told"),
     [

@@ -65,6 +65,7 @@ def test_fewer_machines_go_drained_the_highest_index_first(running: Estate) -> N
     assert running.is_recorded(plan_of(1))
 
 
+@pytest.mark.defect("G6")
 def test_none_is_a_size(running: Estate) -> None:
     running.converge(plan_of(0))
     assert running.nodes == [MANAGER]
@@ -192,6 +193,7 @@ def test_an_interruption_is_gone_on_from(error: BaseException, running: Estate) 
     assert running.nodes == sorted(plan_of(2).names)
 
 
+@pytest.mark.defect("K16")
 def test_the_only_control_plane_is_not_destroyed_by_the_way(running: Estate) -> None:
     with pytest.raises(UsageError, match="only control plane") as caught:
         running.converge(plan_of(3, manager_of="new"))
@@ -202,6 +204,7 @@ def test_the_only_control_plane_is_not_destroyed_by_the_way(running: Estate) -> 
     assert running.world.workspace.completed
 
 
+@pytest.mark.defect("K16")
 def test_the_only_control_plane_is_destroyed_by_force_and_what_is_lost_is_told(
     running: Estate,
 ) -> None:
@@ -256,6 +259,7 @@ def test_a_group_that_is_no_longer_there_goes_with_all_its_machines(running: Est
     assert [group.id for group in running.recorded.groups] == ["kubernetes-managers"]
 
 
+@pytest.mark.defect("G2")
 def test_what_another_harness_changed_meanwhile_is_not_overwritten(running: Estate) -> None:
     stale = running.cluster(plan_of(4))
     running.converge(plan_of(2))

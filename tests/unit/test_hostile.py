@@ -39,6 +39,7 @@ SETTINGS = render.VagrantSettings(
     insecure_key=Path("/#{home}/insecure_private_key"),
     public_key="ssh-ed25519 AAAA it's\n",
     consoles=Path("/state/`logs`"),
+    workspace=Path("/state/`clusters`/walkthrough"),
 )
 FLAVOR: dict[str, Any] = {
     "Attachments": {"*": [{"ID": "a", "Type": "t"}]},

@@ -68,6 +68,7 @@ def secrets_of(fake: FakeSite) -> list[dict[str, Any]]:
     return fake.api.items["secrets"]
 
 
+@pytest.mark.defect("K7")
 def test_a_token_that_has_ended_is_made_valid_for_another_day(fake: FakeSite) -> None:
     before = datetime.now(tz=UTC)
     run(fake)

@@ -109,6 +109,7 @@ def test_a_quorum_that_stays_or_rolls() -> None:
     assert change.steps == (Step(Action.REPLACE, "m2"),)
 
 
+@pytest.mark.defect("G4")
 @pytest.mark.parametrize(
     ("desired", "observed"),
     [

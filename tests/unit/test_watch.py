@@ -111,6 +111,7 @@ def test_the_only_control_plane_is_never_replaced(rounds: Round) -> None:
     assert "it is not replaced" in rounds.said[-1]
 
 
+@pytest.mark.defect("W11")
 def test_pauses_between_attempts_double_and_their_number_is_limited(rounds: Round) -> None:
     gone = {FIRST: MachineState.ABSENT}
     waited = []
