@@ -20,7 +20,7 @@ import pytest
 from harness import process
 from harness.cli import parts
 from harness.lab import box
-from harness.lab.network import SCRATCH, LabNetwork
+from harness.lab.network import LabNetwork
 from tests.e2e import lab as labs
 
 if TYPE_CHECKING:
@@ -138,7 +138,6 @@ def reboot_host(inhabited: Inhabited) -> datetime:
     for pid in inhabited.network.processes():
         process.kill(pid)
     process.run(["ip", "netns", "delete", inhabited.network.name], timeout=LXC_SECONDS)
-    SCRATCH.rmdir()
     return moment
 
 

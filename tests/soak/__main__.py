@@ -42,13 +42,8 @@ def run_cycle(lab: labs.Lab, cycle: Cycle, evidence: Path) -> None:
     except AssertionError as error:
         cycle.failure = str(error)
         lab.named("logs", "--out", str(evidence), timeout=120)
-    try:
-        began = time.monotonic()
-        finished = lab.down()
-        cycle.seconds["down"] = time.monotonic() - began
-        assert finished.status == 0, f"`down` exited {finished.status}:\n{finished.stderr}"
-    except AssertionError as error:
-        cycle.failure += str(error)
+    finally:  # a soak that is interrupted removes its cluster too
+        _down(lab, cycle)
     after = footprint.settled(before, folders, CLUSTER)
     cycle.left = after.left_since(before, CLUSTER)
     cycle.disk_mib = after.disk_mib - before.disk_mib
@@ -66,6 +61,16 @@ def _up(lab: labs.Lab, cycle: Cycle) -> None:
     cycle.seconds.update({entry["phase"]: entry["seconds"] for entry in timings})
     phases = [phase.name for phase in SEQUENCE]
     assert [entry["phase"] for entry in timings] == phases, f"not every phase ran: {timings}"
+
+
+def _down(lab: labs.Lab, cycle: Cycle) -> None:
+    began = time.monotonic()
+    try:
+        finished = lab.down()
+        assert finished.status == 0, f"`down` exited {finished.status}:\n{finished.stderr}"
+    except AssertionError as error:
+        cycle.failure += str(error)
+    cycle.seconds["down"] = time.monotonic() - began
 
 
 def _look(lab: labs.Lab) -> None:
