@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("whole host")]
 NAMES = set(labs.NAMES[:2])
 HELD = 8
 
@@ -38,7 +38,7 @@ def pair(
         for _, stderr, process in ended:
             assert process.returncode == 0, stderr
         assert refused.status == HELD, refused.stderr
-        holder = f"Cluster `e2e-one` is held by `up` (process {started[0].pid}, since 20"
+        holder = f"Cluster `{one.cluster}` is held by `up` (process {started[0].pid}, since 20"
         assert holder in refused.stderr
         yield one, other
     finally:
