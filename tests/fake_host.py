@@ -6,6 +6,7 @@ import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from harness import domains
 from harness.lab import machines, network, traces
 
 if TYPE_CHECKING:
@@ -34,7 +35,23 @@ PROGRAMS = {
     "nsenter": 'for name; do :; done; rm -r "$HOST/lxc/$name"',
     "lxc-destroy": 'for name; do :; done; rm -r "$HOST/lxc/$name"',
     "umount": "",
+    # A domain is a file that holds its description.
+    "virsh": """case "$3" in
+        list) ls "$HOST/domains"; echo ;;
+        desc) cat "$HOST/domains/$4" ;;
+        undefine) rm "$HOST/domains/$4" ;;
+        esac""",
 }
+
+
+def look_at(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let clusters be looked for below a folder, and nowhere on the real host."""
+    monkeypatch.setattr(domains, "SOCKETS", (root / "libvirt-sock",))
+    monkeypatch.setattr(traces, "NAMESPACES", root / "netns")
+    monkeypatch.setattr(network, "SCRATCH", root / "scratch")
+    monkeypatch.setattr(network, "LOCK", root / "lock")
+    monkeypatch.setattr(machines, "FOLDER", root / "lxc")
+    monkeypatch.setattr(machines, "CGROUPS", root / "cgroup")
 
 
 @dataclass
@@ -53,11 +70,7 @@ class Host:
         made.write("pids")
         monkeypatch.setenv("HOST", str(root))
         monkeypatch.setenv("PATH", f"{root / 'bin'}:/usr/bin:/bin")
-        monkeypatch.setattr(traces, "NAMESPACES", made.namespaces)
-        monkeypatch.setattr(network, "SCRATCH", made.scratch)
-        monkeypatch.setattr(network, "LOCK", root / "lock")
-        monkeypatch.setattr(machines, "FOLDER", root / "lxc")
-        monkeypatch.setattr(machines, "CGROUPS", root / "cgroup")
+        look_at(root, monkeypatch)
         return made
 
     def program(self, name: str, body: str) -> None:
@@ -77,7 +90,8 @@ class Host:
     def calls(self) -> list[str]:
         """What was run and changes something."""
         lines = self.read("calls").splitlines()
-        return [line for line in lines if "show" not in line]
+        looks = ("show", "system list", "system desc")
+        return [line for line in lines if not any(look in line for look in looks)]
 
     @property
     def namespaces(self) -> Path:
@@ -104,6 +118,12 @@ class Host:
         """Have a cluster's namespace, as `create` makes it; untagged if no workspace is told."""
         self.namespaces.mkdir(exist_ok=True)
         (self.namespaces / f"harness-{cluster}").write_text(f"{workspace}\n" if workspace else "")
+
+    def domain(self, name: str, description: str) -> None:
+        """Have a libvirt with this machine in it."""
+        (self.root / "libvirt-sock").touch()
+        (self.root / "domains").mkdir(exist_ok=True)
+        (self.root / "domains" / name).write_text(f"{description}\n\n")
 
     def workspace(self, state: str, cluster: str) -> Path:
         """Return the workspace of a cluster that was begun with a state folder of this name."""

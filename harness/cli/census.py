@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import typer
 
-from harness import nodes
+from harness import domains, nodes
 from harness.cli import options, privilege
 from harness.cli.options import Output
-from harness.errors import UsageError
+from harness.errors import HostError, UsageError
 from harness.lab import census, traces
-from harness.lab.census import Owner
+from harness.lab.census import Found, Owner
 from harness.workspace import Workspace, state_dir
-
-if TYPE_CHECKING:
-    from harness.lab.census import Found
 
 HEAD = ("CLUSTER", "OWNER", "MACHINES", "WORKSPACE")
 # What `down --all` may take: nobody else will ever miss it.
@@ -28,12 +25,17 @@ def take() -> list[Found]:
     Raises:
         HostError: If only root can see them, and that cannot be had.
     """
-    if census.needs_root():
+    if census.needs_root() or domains.needs_root():
         privilege.become_root("machines and namespaces of all clusters")
-    return census.take(state_dir())
+    try:
+        virtual = domains.found()
+    except HostError as error:  # the lab's clusters are told and removed all the same
+        typer.echo(f"warning: libvirt's machines are not known: {error.message}", err=True)
+        virtual = {}
+    return census.take(state_dir(), virtual)
 
 
-def removable() -> list[str]:
+def removable() -> list[Found]:
     """Return the clusters that `down --all` removes; tell of those that it does not know."""
     found = take()
     for one in found:
@@ -43,17 +45,18 @@ def removable() -> list[str]:
                 f"`harness down --name {one.cluster}` removes it.",
                 err=True,
             )
-    return [one.cluster for one in found if one.owner in REMOVABLE]
+    return [one for one in found if one.owner in REMOVABLE]
 
 
-def chosen(name: str) -> list[str]:
+def chosen(name: str) -> list[Found]:
     """Return the one cluster that is meant, or nothing if there is nothing of it.
 
     Raises:
         UsageError: If it is another state folder's.
     """
-    if Workspace.of(name).exists:
-        return [name]
+    workspace = Workspace.of(name)
+    if workspace.exists:
+        return [Found(name, Owner.OWN, workspace.root)]
     found = [one for one in take() if one.cluster == name]
     for one in found:
         if one.owner is Owner.OTHER and one.workspace:
@@ -61,7 +64,7 @@ def chosen(name: str) -> list[str]:
                 f"Cluster `{name}` is of another state folder: {one.workspace}.",
                 hint=f"`{traces.removal(one.workspace)}` removes it.",
             )
-    return [one.cluster for one in found]
+    return found
 
 
 def show(output: Output) -> None:
@@ -78,10 +81,10 @@ def _entry(one: Found) -> dict[str, Any]:
         "cluster": one.cluster,
         "owner": str(one.owner),
         "workspace": str(one.workspace or ""),
-        "remains": list(one.remains),
+        "remains": [*one.remains, *(f"virtual machine {name}" for name in one.domains)],
     }
 
 
 def _line(one: Found) -> list[str]:
-    machines = sum(what.startswith("machine ") for what in one.remains)
+    machines = len(one.domains) + sum(what.startswith("machine ") for what in one.remains)
     return [one.cluster, str(one.owner), str(machines), str(one.workspace or "?")]

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from harness import kubeconfig, orchestrator
+from harness import domains, kubeconfig, orchestrator
 from harness import nodes as node_rows
 from harness import status as cluster_status
 from harness.cli import (
@@ -24,6 +24,7 @@ from harness.cli.options import Files, Name, Output, Print, Provider, ProviderCh
 from harness.cli.resolution import Resolved
 from harness.cluster import Cluster
 from harness.errors import HarnessError, UsageError
+from harness.lab.census import Found
 from harness.orchestrator import Outcome
 from harness.workspace import Workspace
 
@@ -135,9 +136,9 @@ def down(
     if not chosen:
         typer.echo("There is nothing to remove.", err=True)
     errors: list[Exception] = []
-    for cluster in chosen:
+    for one in chosen:
         try:
-            _remove(cluster)
+            _remove(one)
         except (HarnessError, ExceptionGroup) as error:
             if interrupts.is_stop(error):
                 raise
@@ -148,8 +149,8 @@ def down(
         raise ExceptionGroup("clusters that could not be removed", errors)
 
 
-def _remove(name: str) -> None:
-    workspace = Workspace.of(name)
+def _remove(found: Found) -> None:
+    name, workspace = found.cluster, Workspace.of(found.cluster)
     interrupted = interrupts.explained(
         f"Interrupted. Cluster `{name}` may be half removed.",
         hint=f"`harness down --name {name}` removes the rest.",
@@ -164,6 +165,8 @@ def _remove(name: str) -> None:
             orchestrator.down(cluster, reporter)
         else:  # lost, or stopped before anything was planned
             parts.remains(workspace).remove()
+            for domain in found.domains:
+                domains.destroy(domain)
             workspace.remove()
     file = session.user_kubeconfig()
     if kubeconfig.forget(file, name):

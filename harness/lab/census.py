@@ -1,4 +1,4 @@
-"""Which of the lab's clusters are on this host, and whose they are.
+"""Which clusters are on this host, and whose they are.
 
 A cluster is lost when the workspace that its tags name is gone, so that nobody will ever
 remove it. What is not tagged and lives is left alone: of an earlier harness, perhaps.
@@ -16,6 +16,7 @@ from harness.lab.traces import Traces
 from harness.workspace import Workspace, clusters
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 
@@ -37,12 +38,14 @@ class Found:
         owner: Whose it is.
         workspace: For which it was made; None if nothing tells.
         remains: What of it is on this host: "machine …", "namespace …".
+        domains: libvirt's names of its virtual machines.
     """
 
     cluster: str
     owner: Owner
     workspace: Path | None
     remains: tuple[str, ...] = ()
+    domains: tuple[str, ...] = ()
 
 
 def needs_root() -> bool:
@@ -53,14 +56,16 @@ def needs_root() -> bool:
     return is_hidden or bool(traces.clusters())
 
 
-def take(state: Path) -> list[Found]:
+def take(state: Path, domains: Mapping[str, Path | None]) -> list[Found]:
     """Look at this host; nothing is changed.
 
     Args:
         state: The state folder whose clusters are our own.
+        domains: libvirt's machines, and the workspaces for which they were made.
     """
     own = clusters(state)
-    found = [_whose(name, state, is_own=name in own) for name in traces.clusters()]
+    virtual = {cluster for name in domains if (cluster := traces.cluster_of(name))}
+    found = [_whose(name, state, domains) for name in {*traces.clusters(), *virtual}]
     # Ours of which nothing is on this host, or whose name is another's there.
     seen = {one.cluster for one in found if one.owner is Owner.OWN}
     roots = {name: Workspace.of(name, state=state).root for name in own if name not in seen}
@@ -68,16 +73,19 @@ def take(state: Path) -> list[Found]:
     return sorted(found, key=lambda one: (one.cluster, one.owner))
 
 
-def _whose(cluster: str, state: Path, *, is_own: bool) -> Found:
+def _whose(cluster: str, state: Path, domains: Mapping[str, Path | None]) -> Found:
     root = Workspace.of(cluster, state=state).root
     here = Traces(cluster)
-    remains = tuple(here.remains())
-    if other := here.claimed_from(root):
-        return Found(cluster, Owner.OTHER, other, remains)
-    if is_own:
-        return Found(cluster, Owner.OWN, root, remains)
-    if claims := here.claims():
-        return Found(cluster, Owner.LOST, claims[0], remains)
-    # Whoever makes a namespace tags it at once, before anything is in it.
-    is_empty = not here.machines() and not here.processes()
-    return Found(cluster, Owner.LOST if is_empty else Owner.UNKNOWN, None, remains)
+    its = {name: tag for name, tag in domains.items() if traces.cluster_of(name) == cluster}
+    claims = [*here.claims(), *filter(None, its.values())]
+    if other := traces.living(claims, root):
+        owner, workspace = Owner.OTHER, other
+    elif cluster in clusters(state):
+        owner, workspace = Owner.OWN, root
+    elif claims:
+        owner, workspace = Owner.LOST, claims[0]
+    else:
+        # Whoever makes a namespace tags it at once, before anything is in it.
+        is_empty = not here.machines() and not here.processes() and not its
+        owner, workspace = Owner.LOST if is_empty else Owner.UNKNOWN, None
+    return Found(cluster, owner, workspace, tuple(here.remains()), tuple(its))

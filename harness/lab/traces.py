@@ -11,11 +11,15 @@ import re
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness import process
 from harness.lab import machines
 from harness.spec import MACHINE_PREFIX
 from harness.workspace import Workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 BRIDGE = "harness0"
 NAMESPACES = Path("/run/netns")
@@ -46,7 +50,7 @@ class Traces:
     def machines(self) -> list[str]:
         """Return LXC's names of its machines."""
         # Not only the prefix: cluster `a` must not take the machines of cluster `a-b`.
-        return [name for name in machines.names() if _cluster_of(name) == self.cluster]
+        return [name for name in machines.names() if cluster_of(name) == self.cluster]
 
     def remains(self) -> list[str]:
         """Name what is here, whoever claims it."""
@@ -78,15 +82,20 @@ class Traces:
 
     def claimed_from(self, workspace: Path) -> Path | None:
         """Return another workspace than this one that claims the name and is still there."""
-        others = (tag for tag in self.claims() if tag.resolve() != workspace.resolve())
-        return next((tag for tag in others if _is_there(tag)), None)
+        return living(self.claims(), workspace)
 
 
 def clusters() -> list[str]:
     """Return every cluster of which there are traces, sorted."""
-    named = {cluster for name in machines.names() if (cluster := _cluster_of(name))}
+    named = {cluster for name in machines.names() if (cluster := cluster_of(name))}
     spaces = (path.name for path in NAMESPACES.glob(f"{MACHINE_PREFIX}-*"))
     return sorted({*named, *(name.removeprefix(f"{MACHINE_PREFIX}-") for name in spaces)})
+
+
+def living(claims: Iterable[Path], own: Path) -> Path | None:
+    """Return the first workspace among these that is still there, but for one's own."""
+    others = (claim for claim in claims if claim.resolve() != own.resolve())
+    return next((claim for claim in others if _is_there(claim)), None)
 
 
 def removal(workspace: Path) -> str:
@@ -104,7 +113,8 @@ def ip(*words: str, stdin: str = "") -> str:
     return process.run(["ip", *words], timeout=QUICK_SECONDS, stdin=stdin.encode()).stdout
 
 
-def _cluster_of(machine: str) -> str:
+def cluster_of(machine: str) -> str:
+    """Return the cluster whose machine has this name towards its provider; empty if none."""
     found = _MACHINE.fullmatch(machine)
     return found[1] if found else ""
 

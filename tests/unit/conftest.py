@@ -12,9 +12,8 @@ import pytest
 from harness import host_facts, process
 from harness.cli import parts
 from harness.cli.app import main
-from harness.lab import machines, traces
 from tests.fake_cluster import GOOD_HOST, FakeWorld
-from tests.fake_host import Host
+from tests.fake_host import Host, look_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,12 +30,15 @@ class Ran:
     err: str
 
 
+@pytest.fixture(autouse=True)
+def no_clusters_of_this_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep every test from finding, and from removing, what is really here."""
+    look_at(Path("/nonexistent"), monkeypatch)
+
+
 @pytest.fixture
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Give the harness a state and a cache of its own, and a host that can do everything.
-
-    There is nothing on that host: no test may look for clusters on the real one.
-    """
+    """Give the harness a state and a cache of its own, and a host that can do everything."""
     folder = tmp_path / "state"
     monkeypatch.setenv("HARNESS_STATE_DIR", str(folder))
     monkeypatch.setenv("HARNESS_CACHE_DIR", str(tmp_path / "cache"))
@@ -44,8 +46,6 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("SUDO_UID", raising=False)
     monkeypatch.setenv("PATH", f"{STAND_INS}:{os.environ['PATH']}")
     monkeypatch.setattr(host_facts, "collect", lambda: GOOD_HOST)
-    monkeypatch.setattr(machines, "FOLDER", tmp_path / "lxc")
-    monkeypatch.setattr(traces, "NAMESPACES", tmp_path / "netns")
     return folder
 
 

@@ -13,6 +13,7 @@ from harness import orchestrator
 from harness.cli import clusters, privilege
 from harness.errors import HostError, ProviderError
 from harness.workspace import Workspace
+from tests.fake_host import PROGRAMS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,6 +86,50 @@ def test_a_lost_cluster_that_stays_is_an_error_and_does_not_keep_the_next(
     assert f"lxc-destroy --force --name {MACHINE}`; `ip netns delete harness-a`" in ran.err
     assert "Cluster `b` is gone." in ran.err
     assert lost.left == [MACHINE]
+
+
+VIRTUAL = "harness-v-ip-10.0.0.2"
+
+
+def test_a_lost_virtual_machine_is_removed(host: Host, run: Callable[..., Ran]) -> None:
+    host.domain(VIRTUAL, "Source: /gone/clusters/v/vagrant/Vagrantfile")
+    (shown,) = json.loads(run("status", "--all", "-o", "json").out)
+    assert shown["remains"] == [f"virtual machine {VIRTUAL}"]
+    assert run("status", "--all").out.split()[-4:] == ["v", "lost", "1", "/gone/clusters/v"]
+    ran = run("down", "--all")
+    assert (ran.code, ran.err) == (0, "Cluster `v` is gone.\n")
+    virsh, options = "virsh --connect qemu:///system", "--nvram --snapshots-metadata"
+    assert host.calls == [
+        f"{virsh} destroy {VIRTUAL}",
+        f"{virsh} undefine {VIRTUAL} --remove-all-storage {options}",
+    ]
+    assert json.loads(run("status", "--all", "-o", "json").out) == []
+
+
+def test_a_virtual_machine_that_stays_is_told_with_how_to_remove_it(
+    host: Host, run: Callable[..., Ran]
+) -> None:
+    host.domain(VIRTUAL, "Source: /gone/clusters/v/vagrant/Vagrantfile")
+    remove = 'destroy) echo "no right" >&2; exit 1;; undefine) echo "is running" >&2; exit 1;;'
+    host.program("virsh", PROGRAMS["virsh"].replace("undefine) rm", f"{remove} none) rm"))
+    ran = run("down", "--name", "v")
+    assert ran.code == 4
+    assert f"error: Still there: virtual machine {VIRTUAL}." in ran.err
+    assert "no right" in ran.err
+    assert "is running" in ran.err
+    assert f"`virsh --connect qemu:///system undefine {VIRTUAL} --remove-all-storage" in ran.err
+
+
+def test_a_libvirt_that_does_not_answer_does_not_keep_the_labs_clusters(
+    lost: Host, run: Callable[..., Ran]
+) -> None:
+    lost.domain(VIRTUAL, "")
+    lost.program("virsh", "echo no connection >&2; exit 1")
+    ran = run("down", "--all")
+    assert ran.code == 0
+    assert "warning: libvirt's machines are not known:" in ran.err
+    assert "no connection" in ran.err
+    assert lost.left == []
 
 
 def test_what_was_stopped_before_it_was_planned_can_be_removed(

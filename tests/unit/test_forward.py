@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harness import process
-from harness.lab import forward
+from harness.lab import forward, traces
 from harness.lab.network import LabNetwork
 from harness.wait import WaitTimeout
 from tests.fake_site import still_clock
@@ -215,7 +215,7 @@ def test_a_forward_is_started_once_and_remembered(starter: Starter, tmp_path: Pa
     assert ensure(starter, tmp_path) == port
     (argv,) = starter.argvs
     assert argv[1:3] == ["-m", "harness.lab.forward"]
-    assert argv[3:] == [str(port), "/run/netns/harness-a", "192.168.2.200", "6443"]
+    assert argv[3:] == [str(port), str(traces.NAMESPACES / "harness-a"), "192.168.2.200", "6443"]
     assert json.loads((tmp_path / "forward.json").read_text()) == {"pid": 4001, "port": port}
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from harness import domains
 from harness.lab import census, machines
 from harness.lab.census import Found, Owner
 
@@ -20,7 +21,7 @@ TRACES = (f"machine {MACHINE}", "namespace harness-a")
 
 
 def take(host: Host) -> list[Found]:
-    return census.take(host.root / "state")
+    return census.take(host.root / "state", domains.found())
 
 
 def test_where_nothing_is_there_are_no_clusters(host: Host) -> None:
@@ -87,6 +88,41 @@ def test_what_lives_and_is_not_tagged_is_unknown(host: Host) -> None:
     ]
 
 
+def test_libvirts_machines_are_told_by_their_description(host: Host) -> None:
+    own, other = host.workspace("state", "a"), host.workspace("other", "b")
+    sources = {"a": own, "b": other, "c": GONE.with_name("c")}
+    for cluster, workspace in sources.items():
+        host.domain(f"harness-{cluster}-ip-10.0.0.2", f"Source: {workspace}/vagrant/Vagrantfile")
+    host.domain("harness-d-ip-10.0.0.2", "by hand")
+    host.domain("web", f"Source: {GONE}/vagrant/Vagrantfile")
+    assert [(one.cluster, one.owner, one.workspace, one.domains) for one in take(host)] == [
+        ("a", Owner.OWN, own, ("harness-a-ip-10.0.0.2",)),
+        ("b", Owner.OTHER, other, ("harness-b-ip-10.0.0.2",)),
+        ("c", Owner.LOST, GONE.with_name("c"), ("harness-c-ip-10.0.0.2",)),
+        ("d", Owner.UNKNOWN, None, ("harness-d-ip-10.0.0.2",)),
+    ]
+
+
+def test_a_living_claim_of_any_kind_keeps_all_that_has_the_name(host: Host) -> None:
+    other = host.workspace("other", "a")
+    host.machines(MACHINE, workspace=GONE)
+    host.domain("harness-a-ip-10.0.0.2", f"Source: {other}/vagrant/Vagrantfile")
+    assert [(one.owner, one.workspace) for one in take(host)] == [(Owner.OTHER, other)]
+
+
+def test_a_libvirt_without_its_daemon_is_not_asked(host: Host) -> None:
+    host.domain("harness-a-ip-10.0.0.2", "")
+    (host.root / "libvirt-sock").unlink()
+    assert domains.found() == {}
+    assert host.read("calls") == ""
+
+
+def test_a_host_without_virsh_has_no_domains(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    host.domain("harness-a-ip-10.0.0.2", "")
+    monkeypatch.setenv("PATH", "/nonexistent")
+    assert domains.found() == {}
+
+
 def test_what_only_looks_like_ours_is_not_listed(host: Host) -> None:
     host.machines("web", "my-harness-a-ip-192.168.2.2", "harness-a", "harness-a-ip-x")
     host.namespaces.mkdir()
@@ -122,3 +158,13 @@ def test_root_is_needed_where_there_may_be_what_only_root_sees(
     monkeypatch.setattr(os, "geteuid", lambda: uid)
     monkeypatch.setattr(os, "access", lambda _path, _mode: readable)
     assert census.needs_root() is needed
+
+
+def test_a_libvirt_that_listens_to_root_alone_is_asked_as_root(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert domains.needs_root() is False
+    host.domain("harness-a-ip-10.0.0.2", "")
+    assert domains.needs_root() is False
+    monkeypatch.setattr(os, "access", lambda _path, _mode: False)
+    assert domains.needs_root() is True
