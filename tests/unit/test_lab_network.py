@@ -67,7 +67,7 @@ def test_entering_takes_the_network_and_keeps_the_words_apart(lab: LabNetwork) -
 
 
 def test_entering_makes_the_folder_that_a_neighbour_has_just_removed() -> None:
-    assert network.ENTER.startswith(f"mkdir -p {network.SCRATCH} && mount ")
+    assert network.ENTER.startswith("mkdir -p /run/harness && mount ")
 
 
 def test_only_machines_of_this_cluster_are_its_own(host: Host, lab: LabNetwork) -> None:
