@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from harness import render
+from harness.errors import ProviderError
 from harness.infrakit import Updating
+from harness.known_issues import explaining
 from harness.render import VagrantSettings
 from harness.spec import ProviderName
-from tests.samples import SECRETS, cluster_plan
+from tests.samples import ROOT, SECRETS, cluster_plan
 from tests.unit.test_defects_walkthrough import problems, resolve
 from tests.unit.test_groups import flavor, group, load
 
@@ -123,6 +125,14 @@ def test_a_machine_has_the_memory_and_processors_that_kubeadm_needs(tmp_path: Pa
     (one,) = load(tmp_path, group(flavor()))
     assert one.instance.memory_mib >= 1700
     assert one.instance.cpus >= 2
+
+
+@pytest.mark.defect("V8")
+def test_addresses_that_virtualbox_refuses_are_explained() -> None:
+    said = (ROOT / "tests/replays/host-only-range.txt").read_text()
+    (issue,) = explaining(ProviderError(said))
+    assert "192.168.56.0/21" in issue.cure
+    assert "/etc/vbox/networks.conf, for example `* 192.168.2.0/24`" in issue.cure
 
 
 @pytest.mark.defect("V9")
