@@ -25,6 +25,8 @@ UP_SECONDS = 400.0
 DOWN_SECONDS = 60.0
 # Leftovers are looked for by what only a lab makes, so that other work on the host may go on.
 PROCESSES = ("lxc-start", "vagrant", "harness.lab.forward", "dnsmasq", "libvirtd", "qemu-system")
+# By these files of /proc, and its working directory, a process tells whose it is.
+MARKS = ("cmdline", "environ", "cgroup")
 # What all clusters of a host share, and the last one takes away.
 SHARED = re.compile(r"/run/netns|/sys/fs/cgroup/[^/]+/lxc\.pivot")
 # pytest-xdist's name for this process, if it is one of several; part of its folders' paths, and
@@ -184,7 +186,7 @@ def seen() -> dict[str, set[str]]:
         "machines": set(_output("lxc-ls", "-1").split()),
         "namespaces": {line.split()[0] for line in _output("ip", "netns").splitlines()},
         "links": set(_output("ip", "-o", "link").splitlines()),
-        "processes": set(_processes()),
+        "processes": set(processes()),
     }
     ours = {
         kind: {name for name in names if not is_anothers(name)} for kind, names in found.items()
@@ -203,14 +205,19 @@ def is_anothers(name: str) -> bool:
     return bool(WORKER) and any(worker != WORKER for worker in named)
 
 
-def _processes() -> list[str]:
+def processes(proc: Path = Path("/proc")) -> list[str]:
+    """Return the processes that a lab may have left, but not those of another worker's lab.
+
+    Whose a process inside of a machine is, such as ``sshd: vagrant [priv]``, its cgroup alone
+    tells: ``/lxc.payload.harness-CLUSTER-MACHINE/…``.
+    """
     found = []
-    for entry in Path("/proc").glob("[0-9]*"):
+    for entry in proc.glob("[0-9]*"):
         with contextlib.suppress(OSError):  # it ended meanwhile
             command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
             if any(name in command for name in PROCESSES) and "pytest" not in command:
-                environment = (entry / "environ").read_text(errors="replace")
-                if not is_anothers(f"{command} {(entry / 'cwd').readlink()} {environment}"):
+                told = [(entry / mark).read_text(errors="replace") for mark in MARKS]
+                if not is_anothers(" ".join([str((entry / "cwd").readlink()), *told])):
                     found.append(f"{entry.name} {command}")
     return found
 
