@@ -56,6 +56,13 @@ def _verdict(
 
 
 def _vagrant(facts: Facts) -> Finding:
+    if facts.vagrant_trouble:
+        return Finding(
+            "vagrant",
+            Level.ERROR,
+            f"Vagrant does not work: {facts.vagrant_trouble}",
+            "Run `vagrant --version`, and mend what it complains of.",
+        )
     return _verdict(
         "vagrant",
         f"Vagrant {facts.vagrant}.",

@@ -44,6 +44,7 @@ class Facts:
     Attributes:
         root: ``root``, ``sudo`` where sudo asks for no password, or empty.
         vagrant: Its version, or empty.
+        vagrant_trouble: Why it does not say its version, although it is installed.
         plugins: Vagrant plugins that are installed.
         programs: Which of the programs that were looked for are there.
         namespace_trouble: Why no network namespace can be made; empty if one can.
@@ -64,6 +65,7 @@ class Facts:
 
     root: str
     vagrant: str
+    vagrant_trouble: str
     plugins: frozenset[str]
     programs: frozenset[str]
     namespace_trouble: str
@@ -89,9 +91,11 @@ def collect() -> Facts:
         Path("/sys/fs/cgroup/cgroup.controllers"), Path("/proc/cgroups")
     )
     trouble, has_box = _supplies()
+    vagrant, vagrant_trouble = _vagrant()
     return Facts(
         root=root,
-        vagrant=_vagrant(),
+        vagrant=vagrant,
+        vagrant_trouble=vagrant_trouble,
         plugins=plugins(),
         programs=frozenset(name for name in PROGRAMS if which(name)),
         namespace_trouble=_namespace_trouble(root),
@@ -160,12 +164,17 @@ def _trouble(argv: list[str]) -> str:
     return ""
 
 
-def _vagrant() -> str:
+def _vagrant() -> tuple[str, str]:
+    """Return Vagrant's version, or why it does not say it; nothing if it is not installed."""
+    if process.which("vagrant") is None:
+        return "", ""
     try:
-        said = process.run(["vagrant", "--version"], timeout=QUICK_SECONDS).stdout
-    except process.ProcessFailed:
-        return ""
-    return said.strip().removeprefix("Vagrant ")
+        said = process.run(["vagrant", "--version"], timeout=QUICK_SECONDS)
+    except process.ProcessFailed as error:
+        return "", error.message
+    # Plugins and Ruby may have something to say before it.
+    version = re.search(r"^Vagrant (\S+)", said.stdout, re.MULTILINE)
+    return (version[1], "") if version else ("", f"`vagrant --version` says: {said.tail}")
 
 
 def plugins() -> frozenset[str]:

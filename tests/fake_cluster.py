@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 GOOD_HOST = Facts(
     root="root",
     vagrant="2.3.4",
+    vagrant_trouble="",
     plugins=frozenset({"vagrant-lxc", "vagrant-libvirt"}),
     programs=frozenset({*LXC_PROGRAMS, "VBoxManage"}),
     namespace_trouble="",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness import known_issues, process
 from harness.errors import HarnessError
+from harness.interfaces import MachineState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from harness.spec import MachinePlan
 
 SECONDS = 10.0
+STATES_SECONDS = 20.0
 LAST_LINES = 8
 PODS = 20
 HEAD = "=== "
@@ -61,26 +63,46 @@ def of_machines(
 ) -> str:
     """Return the ends of machines' journals and of their failed containers' logs.
 
+    Where a machine cannot be asked, Vagrant is asked which ones run.
+
     Args:
         site: Where they are.
         machines: All are asked at the same time.
         is_meant: Whether a machine has anything to do with the failure; may raise HarnessError.
     """
+    silent: list[str] = []
 
     def look(machine: MachinePlan) -> str:
         try:
             transport = site.transport(machine.name)
             return _of_machine(machine.name, transport) if is_meant(transport) else ""
         except HarnessError as error:
+            silent.append(machine.name)
             return f"{machine.name} cannot be asked: {error.message}"
 
     chosen = list(machines)
     with futures.ThreadPoolExecutor(max_workers=len(chosen) or 1) as pool:
         try:
-            return "\n".join(text for text in pool.map(look, chosen) if text)
+            said = list(pool.map(look, chosen))
         except BaseException:
             process.stop_all()  # the pool waits for its threads, and they for machines
             raise
+    if silent:
+        said.append(of_states(site))
+    return "\n".join(filter(None, said))
+
+
+def of_states(site: Site) -> str:
+    """Return which machines do not run, a line each."""
+    try:
+        states = site.provider.machines(timeout=STATES_SECONDS)
+    except HarnessError as error:
+        return f"Vagrant cannot be asked which machines run: {error.message}"
+    return "\n".join(
+        f"{name} is {states[name]}, says Vagrant"
+        for name in site.plan.names
+        if states[name] is not MachineState.RUNNING
+    )
 
 
 def _of_machine(name: str, transport: Transport) -> str:

@@ -38,7 +38,7 @@ def _run(site: Site, deadline: Deadline) -> str:
 
 
 def _join(site: Site, machine: MachinePlan, deadline: Deadline) -> None:
-    if script.observe(site.transport(machine.name)).is_past(NAME):
+    if script.observe_patiently(site, machine, NAME, deadline=deadline).is_past(NAME):
         try:
             wait.until(
                 lambda: _unregistered(site, machine),

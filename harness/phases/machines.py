@@ -13,7 +13,7 @@ from harness import wait
 from harness.errors import CommandError, LoginRefusedError, TransportError
 from harness.events import MachineProgress, Notice
 from harness.interfaces import MachineState
-from harness.phases import clocks, script
+from harness.phases import clocks, diagnosis, script
 from harness.phases.base import Phase
 
 if TYPE_CHECKING:
@@ -127,4 +127,4 @@ class _Doors:
         return "Vagrant is not done with it"
 
 
-PHASE = Phase(NAME, timeout_seconds=1200, run=_run)
+PHASE = Phase(NAME, timeout_seconds=1200, run=_run, diagnose=diagnosis.of_states)

@@ -10,7 +10,9 @@ import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.errors import PhaseError
+from harness import wait
+from harness.errors import PhaseError, TransportError
+from harness.events import MachineProgress
 from harness.phases import diagnosis
 from harness.spec import Role
 
@@ -28,6 +30,10 @@ SCRIPT = f"{FOLDER}/init.sh"
 DONE = "done"
 PKI = "/etc/kubernetes/pki"
 COMMAND_SECONDS = 30.0
+# A network that was cut, or an sshd that starts again, comes back; whoever is silent for longer
+# does not.
+SILENCE_SECONDS = 60.0
+SILENCE_INTERVAL_SECONDS = 1.0
 PROPERTIES = ("ActiveState", "Result")
 # One round trip says it all; nothing here needs root. Fingerprint and reason are one line each,
 # whatever is in their files: a script of a user's own may give any reason.
@@ -89,6 +95,31 @@ def observe(transport: Transport, *, timeout: float = COMMAND_SECONDS) -> Progre
     return parse(text)
 
 
+def observe_patiently(
+    site: Site, machine: MachinePlan, phase: str, *, deadline: Deadline
+) -> Progress:
+    """Look at the script of a machine, and again while the machine cannot be asked.
+
+    Raises:
+        WaitTimeout: If it stays silent.
+    """
+
+    def look() -> Progress:
+        try:
+            return observe(site.transport(machine.name))
+        except TransportError as error:
+            site.report(MachineProgress(machine.name, phase, error.message))
+            raise
+
+    return wait.retry(
+        look,
+        on=(TransportError,),
+        timeout=min(SILENCE_SECONDS, deadline.remaining),
+        interval=SILENCE_INTERVAL_SECONDS,
+        what=f"{machine.name} answering",
+    )
+
+
 def parse(text: str) -> Progress:
     """Read what `OBSERVE` prints."""
     lines = text.split("\n")  # nothing else ends a line there
@@ -146,12 +177,11 @@ def wait_past(
 
     Raises:
         PhaseError: If the script failed.
-        WaitTimeout: With the script's own reason.
+        WaitTimeout: With the script's own reason, or because the machine does not answer.
     """
-    transport = site.transport(machine.name)
 
     def condition() -> str | None:
-        progress = observe(transport)
+        progress = observe_patiently(site, machine, section, deadline=deadline)
         if progress.is_past(section):
             return None
         if progress.failed or progress.active in {"failed", "inactive"}:

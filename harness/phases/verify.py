@@ -112,7 +112,7 @@ def _exchange(site: Site, probes: list[Probe], run: str, deadline: Deadline) -> 
         lambda: site.api.kubectl(
             ["apply", "--filename=-"], timeout=KUBECTL_SECONDS, stdin=text
         ).check(),
-        on=(CommandError,),
+        on=(CommandError, TransportError),
         timeout=deadline.remaining,
         interval=INTERVAL_SECONDS,
         what="the probes' pods",
@@ -203,4 +203,8 @@ def _remove(site: Site, run: str) -> None:
         site.report(Notice(f"The probes' pods were not removed: {error.message}", "warning"))
 
 
-PHASE = Phase(NAME, timeout_seconds=120, run=_run, diagnose=diagnosis.of_pods)
+def _diagnose(site: Site) -> str:
+    return "\n".join(filter(None, [diagnosis.of_pods(site), diagnosis.of_states(site)]))
+
+
+PHASE = Phase(NAME, timeout_seconds=120, run=_run, diagnose=_diagnose)

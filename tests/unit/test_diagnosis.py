@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harness import process
-from harness.errors import TransportError
+from harness.errors import ProviderError, TransportError
+from harness.interfaces import MachineState
 from harness.phases import diagnosis, healthy, init, install, join, network, ready, verify
 from tests.fake_site import LAST_WORDS, FakeSite, good_nodes, node, observed
 from tests.fakes import Answer, RecordingReporter
@@ -98,6 +99,27 @@ def test_a_machine_that_cannot_be_asked_is_named_and_the_others_are_asked(fake: 
     assert f"{fake.manager} cannot be asked: {fake.manager}: cannot be reached" in said
     assert f"{worker} cannot be asked: {worker}: `sudo -n -- sh -s`: it did not end within" in said
     assert said.count("kubelet: exiting") == len(fake.plan.machines) - 2
+
+
+def test_where_a_machine_cannot_be_asked_it_is_told_which_ones_do_not_run(fake: FakeSite) -> None:
+    worker, other, *_ = (machine.name for machine in fake.plan.workers)
+    fake.provider.states = dict.fromkeys(fake.plan.names, MachineState.RUNNING)
+    fake.provider.states |= {worker: MachineState.STOPPED, other: MachineState.ABSENT}
+    assert "says Vagrant" not in diagnosis.of_machines(fake.site(), fake.plan.machines)
+    fake.transports[worker].reachable = False
+    said = diagnosis.of_machines(fake.site(), fake.plan.machines)
+    assert said.endswith(f"{worker} is stopped, says Vagrant\n{other} is absent, says Vagrant")
+
+
+def test_a_vagrant_that_cannot_be_asked_is_no_error(
+    fake: FakeSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hang(*, timeout: float) -> None:
+        raise ProviderError(f"it did not end within {timeout:g} s")
+
+    monkeypatch.setattr(fake.provider, "machines", hang)
+    said = diagnosis.of_states(fake.site())
+    assert said == "Vagrant cannot be asked which machines run: it did not end within 20 s"
 
 
 @pytest.fixture
@@ -250,9 +272,14 @@ def test_a_rolling_update_asks_the_machines_that_it_waits_for(fake: FakeSite) ->
     assert said == f"{fake.plan.workers[0].name}, last lines of kubelet:\nkubelet: exiting"
 
 
-def test_verify_asks_for_the_pods(fake: FakeSite) -> None:
+def test_verify_asks_for_the_pods_and_for_what_does_not_run(fake: FakeSite) -> None:
     fake.api.items["pods"] = [pod("harness-verify-1", phase="Pending")]
-    assert verify.PHASE.diagnose(fake.site()) == "pod harness-verify-1 on ip-192.168.2.2: Pending"
+    fake.provider.states = dict.fromkeys(fake.plan.names, MachineState.RUNNING)
+    fake.provider.states["ip-192.168.2.2"] = MachineState.STOPPED
+    assert verify.PHASE.diagnose(fake.site()).splitlines() == [
+        "pod harness-verify-1 on ip-192.168.2.2: Pending",
+        "ip-192.168.2.2 is stopped, says Vagrant",
+    ]
 
 
 def test_pods_that_cannot_be_asked_for_are_no_error(fake: FakeSite) -> None:

@@ -28,6 +28,7 @@ def test_a_good_host_has_nothing_to_cure(provider: ProviderName) -> None:
 
 ERRORS: list[tuple[str, ProviderName, dict[str, Any], str]] = [
     ("vagrant", ProviderName.LXC, {"vagrant": ""}, "Vagrant is not installed"),
+    ("vagrant", ProviderName.LXC, {"vagrant_trouble": "it is asleep"}, "not work: it is asleep"),
     ("vagrant-lxc", ProviderName.LXC, {"plugins": frozenset()}, "plugin vagrant-lxc"),
     ("vagrant-libvirt", ProviderName.LIBVIRT, {"plugins": frozenset()}, "vagrant-libvirt"),
     ("lxc", ProviderName.LXC, {"programs": frozenset({"ip"})}, "lxc-create, lxc-ls"),
@@ -154,7 +155,31 @@ def test_a_host_without_vagrant_has_no_version_of_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert host_facts.collect().vagrant == ""
+    facts = host_facts.collect()
+    assert (facts.vagrant, facts.vagrant_trouble) == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("script", "version", "trouble"),
+    [
+        ("echo W: noise; echo 'Vagrant 2.3.4'; echo more", "2.3.4", ""),
+        ("echo 'no ruby today' >&2; exit 1", "", "exited 1:\nno ruby today"),
+        ("sleep 60", "", "did not end within 0.2 s"),
+        ("echo 'it is nice outside'", "", "says: it is nice outside"),
+    ],
+)
+def test_a_vagrant_that_does_not_say_its_version_is_quoted(
+    script: str, version: str, trouble: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vagrant = tmp_path / "vagrant"
+    vagrant.write_text(f"#!/bin/sh\n{script}\n")
+    vagrant.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.setattr(host_facts, "QUICK_SECONDS", 0.2 if "sleep" in script else 10.0)
+    facts = host_facts.collect()
+    assert facts.vagrant == version
+    assert trouble in facts.vagrant_trouble
+    assert bool(trouble) is bool(facts.vagrant_trouble)
 
 
 @pytest.mark.parametrize(

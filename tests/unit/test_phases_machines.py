@@ -18,6 +18,7 @@ from harness.errors import (
 from harness.events import MachineProgress
 from harness.interfaces import MachineState
 from harness.phases import install, machines, preflight, script
+from harness.wait import WaitTimeout
 from tests.fake_site import FakeSite, observed
 from tests.fakes import Answer, FakeProvider, RecordingReporter
 from tests.samples import ROOT, SECRETS
@@ -225,4 +226,4 @@ def test_several_failures_are_all_told_with_their_machines(fake: FakeSite) -> No
         install.PHASE.run(fake.site(), fake.deadline())
     messages = [str(error) for error in caught.value.exceptions]
     assert [broken in messages[0], lost in messages[1]] == [True, True]
-    assert [type(error) for error in caught.value.exceptions] == [PhaseError, TransportError]
+    assert [type(error) for error in caught.value.exceptions] == [PhaseError, WaitTimeout]

@@ -275,5 +275,18 @@ def test_a_wait_that_times_out_quotes_the_scripts_reason(fake: FakeSite) -> None
 
 def test_a_machine_that_is_lost_meanwhile_ends_the_wait(fake: FakeSite) -> None:
     fake.transports[fake.manager].reachable = False
-    with pytest.raises(TransportError, match="cannot be reached"):
-        wait_for_init(fake)
+    with pytest.raises(WaitTimeout, match=f"{fake.manager} answering: .*60 s: .*cannot be reached"):
+        wait_for_init(fake, 600)
+    assert ("ip-192.168.2.200: cannot be reached", False) in fake.progress(fake.manager)
+
+
+def test_a_machine_that_is_silent_for_a_while_is_asked_again(fake: FakeSite) -> None:
+    comes_back = fake.clock() + script.SILENCE_SECONDS / 2
+
+    def be_silent(_argv: tuple[str, ...], _stdin: bytes) -> None:
+        if fake.clock() < comes_back:
+            raise TransportError(f"{fake.manager}: the connection was lost")
+
+    fake.transports[fake.manager].script.insert(0, be_silent)
+    fake.units[fake.manager].looks = [observed("install", "init", "network")]
+    wait_for_init(fake, 600)
