@@ -1,0 +1,71 @@
+"""The record of the fault matrix: kept line by line, resumed from, and told as a table."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.e2e.faults import __main__ as matrix
+from tests.e2e.faults import cells, results
+from tests.e2e.faults.cells import Cell, Fault
+from tests.e2e.faults.trial import Trial
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+GOOD = Trial("join:machine-stopped", "abc1234", 6, "join", seconds={"up": 70.4, "down": 5.0})
+BAD = replace(GOOD, cell="ready:disk-full", status=0, failure="exit 0, not {7}")
+
+
+def test_trials_are_kept_and_the_latest_of_a_cell_counts(tmp_path: Path) -> None:
+    file = tmp_path / "faults.jsonl"
+    assert results.load(file) == []
+    for trial in (BAD, GOOD, replace(BAD, failure="")):
+        results.append(file, trial)
+    assert "2 of 75 cells tried at abc1234; 0 bad" in results.report(results.load(file))
+
+
+def test_the_table_has_every_cell_and_tells_what_is_bad() -> None:
+    text = results.report([GOOD, BAD])
+    rows = {row.split()[0]: row.split()[1:] for row in text.splitlines()[3:16]}
+    assert list(rows) == list(Fault)
+    assert rows["machine-stopped"] == ["-", "?", "?", "?", "?", "6", "?", "?"]
+    assert rows["disk-full"] == ["-", "?", "?", "?", "?", "?", "0", "BAD", "?"]
+    assert "ready:disk-full: exit 0 in join; up 70 s, down 5 s; BAD: exit 0, not {7}" in text
+
+
+def test_a_cell_that_was_good_is_not_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "faults.jsonl"
+    results.append(file, GOOD)
+    tried = []
+
+    def try_apart(cell: Cell, worker: str) -> Trial:
+        tried.append((str(cell), worker))
+        return replace(GOOD, cell=str(cell), failure="no" if cell.phase == "init" else "")
+
+    monkeypatch.setattr(matrix, "try_apart", try_apart)
+    argv = ["faults", "join:machine-stopped", "install:sigint", "init:sigint", "--into", str(file)]
+    monkeypatch.setattr("sys.argv", argv)
+    assert matrix.main() == 1
+    assert matrix.main() == 1
+    assert tried == [("install:sigint", "gw0"), ("init:sigint", "gw0"), ("init:sigint", "gw0")]
+    assert (
+        "[2/2] init:sigint: exit 6 in join; up 70 s, down 5 s; BAD: no" in capsys.readouterr().out
+    )
+
+
+def test_every_cell_is_listed_with_the_reason_where_it_is_not_tried() -> None:
+    lines = dict(line.split(maxsplit=1) for line in matrix.listing().splitlines())
+    assert set(lines) == {str(cell) for cell in cells.ALL}
+    assert lines["install:kubelet-stopped"] == "kubelet does not run before init"
+    assert lines["init:kubelet-stopped"] == "tried"
+
+
+@pytest.mark.parametrize("text", ["install:kubelet-stopped", "nowhere:sigint", "join:flood"])
+def test_a_cell_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=text.rpartition(":")[2]):
+        Cell.of(text)
