@@ -11,7 +11,7 @@ import os
 import shlex
 from typing import TYPE_CHECKING, Any
 
-from harness import process
+from harness import process, strays
 from harness.errors import HostError, ProviderError
 from harness.interfaces import MachineState
 from harness.providers import output
@@ -166,6 +166,8 @@ class VagrantProvider:
             raise HostError(
                 "Vagrant is not installed.", hint="`harness doctor` says how to get it."
             )
+        if args[0] != "status":  # which may be asked for while somebody else changes something
+            strays.end(self._root)
         # `env` inside, for a network that is entered through sudo, which drops variables.
         pairs = [f"{key}={value}" for key, value in sorted(self._env.items())]
         inner = ["env", *pairs, executable, *args, *self._flags(args[0])]
