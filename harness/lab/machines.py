@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from harness import process
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from harness.interfaces import Network
 
 FOLDER = Path("/var/lib/lxc")
@@ -54,13 +56,20 @@ def destroy(name: str, network: Network | None) -> None:
     Raises:
         ProcessFailed: With LXC's own words.
     """
-    folder = FOLDER / name
-    if (folder / "config").exists():
-        argv = ["lxc-destroy", "--force", "--name", name]
-        process.run(network.enter(argv) if network else argv, timeout=LXC_SECONDS)
-    else:  # LXC knows nothing of it; and should there be a mount in it, that is not ours
-        argv = ["rm", "--recursive", "--force", "--one-file-system", str(folder)]
-        process.run(argv, timeout=LXC_SECONDS)
+    process.run(removal(name, network.enter if network else list), timeout=LXC_SECONDS)
+
+
+def removal(name: str, enter: Callable[[list[str]], list[str]]) -> list[str]:
+    """Return the command that removes a machine, whatever is left of it.
+
+    Args:
+        name: As LXC has it.
+        enter: Makes a command run where the machine does.
+    """
+    if (FOLDER / name / "config").exists():
+        return enter(["lxc-destroy", "--force", "--name", name])
+    # LXC knows nothing of it; and should there be a mount in it, that is not ours.
+    return ["rm", "--recursive", "--force", "--one-file-system", str(FOLDER / name)]
 
 
 def remove_pivots() -> None:

@@ -11,13 +11,14 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import shlex
 import socket
 import threading
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness import process, wait
+from harness import mounts, process, wait
 from harness.errors import ClusterHeldError, HostError, PhaseError
 from harness.lab import locks, machines, traces
 from harness.lab.traces import BRIDGE, QUICK_SECONDS, Traces, ip
@@ -201,14 +202,16 @@ class LabNetwork:
         )
 
     def _by_hand(self) -> str:
-        namespace = self._traces.namespace
-        inside = f"nsenter --net={namespace} " if self.exists else ""
-        commands = [
-            f"{inside}lxc-destroy --force --name {name}" for name in self._traces.machines()
-        ]
+        """Return the commands that remove what is still there."""
+        inside = ["nsenter", f"--net={self._traces.namespace}"] if self.exists else []
+        commands = []
+        for name in self._traces.machines():
+            busy = mounts.below(machines.FOLDER / name)
+            commands += [["umount", str(point)] for point in busy]
+            commands.append(machines.removal(name, lambda argv: [*inside, *argv]))
         if self.exists:
-            commands.append(f"ip netns delete {self.name}")
-        return "; ".join(f"`{command}`" for command in commands)
+            commands.append(["ip", "netns", "delete", self.name])
+        return "; ".join(f"`{shlex.join(command)}`" for command in commands)
 
     def _tidy(self) -> None:
         """Remove what `ip` and LXC leave once the last cluster of this host is gone."""

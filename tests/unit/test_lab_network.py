@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from harness import mounts
 from harness.errors import HostError
 from harness.host_network import HostNetwork
 from harness.lab import machines, network, traces
@@ -214,6 +215,22 @@ def test_a_machine_whose_making_or_removal_was_broken_off_is_found_and_removed(
     lab.remove()
     assert host.left == []
     assert not any("lxc-destroy" in call for call in host.calls)
+
+
+def test_a_machine_in_which_something_is_mounted_is_told_with_what_to_unmount(
+    host: Host, lab: LabNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host.program("rm", 'case "$*" in *one-file-system*) echo "busy" >&2; exit 1;; esac')
+    root = host.root / "lxc" / "harness-a-ip-192.168.2.2" / "rootfs"
+    root.mkdir(parents=True)
+    host.write("mountinfo", f"30 21 0:25 / {root} rw - tmpfs none rw\n")
+    monkeypatch.setattr(mounts, "TABLE", host.root / "mountinfo")
+    with pytest.raises(HostError) as caught:
+        lab.remove()
+    assert caught.value.message.startswith("Still there: machine harness-a-ip-192.168.2.2.\n")
+    # `lxc-destroy` would say that there is no such machine.
+    remove = f"rm --recursive --force --one-file-system {root.parent}"
+    assert caught.value.hint.endswith(f"by hand: `umount {root}`; `{remove}`")
 
 
 def test_a_damaged_namespace_can_be_removed(host: Host, lab: LabNetwork) -> None:
