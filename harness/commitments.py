@@ -16,8 +16,8 @@ from pydantic import TypeAdapter
 
 from harness import groups
 from harness.errors import UsageError
+from harness.files import PRIVATE_FILE, write_atomically
 from harness.sources import Source
-from harness.workspace import PRIVATE_FILE, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

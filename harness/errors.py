@@ -4,6 +4,7 @@
     ├── UsageError          2   the command line asks for something that is not there
     ├── InvalidInputError   3   groups or templates are wrong; lists every problem
     ├── HostError           4   this host cannot do it; `doctor` tells more
+    │   └── UnreadablePlanError 4 what was recorded of a cluster is damaged, or another harness's
     ├── ProviderError       5   Vagrant, or what lies beneath it, failed
     ├── PhaseError          6   a phase of bring-up failed or ran out of time
     │   ├── CommandError    6   a command on a machine exited non-zero
@@ -24,7 +25,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
 
 class HarnessError(Exception):
@@ -91,6 +92,10 @@ class HostError(HarnessError):
     exit_code = 4
 
 
+class UnreadablePlanError(HostError):
+    """What was recorded of a cluster cannot be understood."""
+
+
 class ProviderError(HarnessError):
     """Vagrant, or what lies beneath it, failed."""
 
@@ -131,6 +136,19 @@ class InterruptedRunError(HarnessError):
     """SIGINT or SIGTERM ended the run; machines are kept and `up` goes on."""
 
     exit_code = 130
+
+
+def raise_all(errors: Sequence[BaseException], what: str) -> None:
+    """Raise what happened: nothing, one error as it is, or several as a group.
+
+    Args:
+        errors: In the order in which they are told.
+        what: Of several, what they have in common.
+    """
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        raise BaseExceptionGroup(what, errors)
 
 
 def leaves(error: BaseException) -> Iterator[BaseException]:

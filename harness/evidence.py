@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, BinaryIO
 from harness import exhibits, process
 from harness.errors import HarnessError, InterruptedRunError, TransportError, UsageError
 from harness.events import Notice
+from harness.files import PRIVATE_FILE
 from harness.redaction import Redactor
 from harness.wait import Deadline
-from harness.workspace import PRIVATE_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

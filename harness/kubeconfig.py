@@ -9,8 +9,8 @@ import filelock
 import yaml
 
 from harness.errors import HostError
+from harness.files import PRIVATE_FILE, write_atomically
 from harness.spec import MACHINE_PREFIX
-from harness.workspace import PRIVATE_FILE, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,7 +15,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,17 +22,15 @@ from typing import TYPE_CHECKING, Any
 
 import filelock
 import platformdirs
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
-from harness import pki
-from harness.errors import ClusterHeldError, UsageError
+from harness import files, pki
+from harness.errors import ClusterHeldError, UnreadablePlanError, UsageError
+from harness.files import PRIVATE_FILE, PRIVATE_FOLDER, write_atomically
 from harness.spec import ClusterPlan, ClusterSecrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-PRIVATE_FILE = 0o600
-PRIVATE_FOLDER = 0o700
 
 _PLAN = TypeAdapter(ClusterPlan)
 
@@ -51,19 +48,6 @@ def clusters(state: Path) -> tuple[str, ...]:
     if not folder.is_dir():
         return ()
     return tuple(sorted(entry.name for entry in folder.iterdir() if entry.is_dir()))
-
-
-def write_atomically(path: Path, content: str, *, mode: int = 0o644) -> None:
-    """Write a file so that a reader, or a crash, sees the old or the new text and no other."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    part.chmod(mode)
-    part.replace(path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,19 +125,36 @@ class Workspace:
         write_atomically(self.root / "plan.json", _PLAN.dump_json(plan, indent=2).decode())
 
     def load_plan(self) -> ClusterPlan | None:
-        """Return the recorded plan, or None if there is none."""
-        if not self.exists:
-            return None
-        return _PLAN.validate_json((self.root / "plan.json").read_bytes())
+        """Return the recorded plan, or None if there is none.
+
+        Raises:
+            UnreadablePlanError: If it is damaged, or not such a plan as this harness makes.
+        """
+        return self._read_plan("plan.json") if self.exists else None
 
     def save_committed(self, plan: ClusterPlan) -> None:
         """Record what shall be, whether it has come about or not."""
         write_atomically(self.root / "committed.json", _PLAN.dump_json(plan, indent=2).decode())
 
     def load_committed(self) -> ClusterPlan | None:
-        """Return what was committed last, or None if nothing was."""
-        path = self.root / "committed.json"
-        return _PLAN.validate_json(path.read_bytes()) if path.is_file() else None
+        """Return what was committed last, or None if nothing was.
+
+        Raises:
+            UnreadablePlanError: As `load_plan` does.
+        """
+        name = "committed.json"
+        return self._read_plan(name) if (self.root / name).is_file() else None
+
+    def _read_plan(self, name: str) -> ClusterPlan:
+        file = self.root / name
+        try:
+            return _PLAN.validate_json(file.read_bytes())
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise UnreadablePlanError(
+                f"{file} cannot be read: {first['msg']}; it is damaged, or another harness's.",
+                hint=f"`harness down --name {self.cluster}` removes the cluster all the same.",
+            ) from error
 
     @property
     def content_hash(self) -> str:
@@ -239,18 +240,28 @@ class Workspace:
             lock.release()
 
     def remove(self) -> None:
-        """Forget the cluster: keys, plan, logs, everything."""
-        if self.root.exists():
-            shutil.rmtree(self.root)
+        """Forget the cluster: keys, plan, logs, everything.
+
+        Raises:
+            HostError: Naming what is still there, and how to remove it.
+        """
+        files.remove_folder(self.root)
 
     def give_to_caller(self) -> None:
-        """Hand the files to the user who called through sudo, as they are that user's."""
+        """Hand the cluster's files to the user who called through sudo, as they are that user's."""
         uid, gid = os.environ.get("SUDO_UID"), os.environ.get("SUDO_GID")
         state = self.root.parent.parent
-        if os.geteuid() != 0 or uid is None or gid is None or not state.exists():
+        if os.geteuid() != 0 or uid is None or gid is None:
             return
-        for path in (state, *state.rglob("*")):
-            os.chown(path, int(uid), int(gid), follow_symlinks=False)
+        own = [
+            Path(folder, name)
+            for folder, folders, names in os.walk(self.root)
+            for name in (*folders, *names)
+        ]
+        locks = (state / "locks").glob(f"{self.cluster}.*")
+        for path in (state, *state.glob("*"), *locks, self.root, *own):
+            with contextlib.suppress(FileNotFoundError):  # removed by another harness meanwhile
+                os.chown(path, int(uid), int(gid), follow_symlinks=False)
 
 
 def _describe(holder: Path) -> str:

@@ -14,10 +14,10 @@ from harness import kubeconfig as kubeconfigs
 from harness.cli import options, selectors, session
 from harness.cli.options import Name, example
 from harness.cluster import Cluster
-from harness.errors import HarnessError
+from harness.errors import HarnessError, raise_all
+from harness.files import PRIVATE_FILE, write_atomically
 from harness.interfaces import Result
 from harness.lab import bundle
-from harness.workspace import PRIVATE_FILE, write_atomically
 
 app = options.new_app()
 
@@ -78,10 +78,7 @@ def _run_on(cluster: Cluster, names: tuple[str, ...], argv: list[str], timeout: 
     for result in results:
         _show(result, prefixed=len(names) > 1)
     errors = [outcome for outcome in outcomes if isinstance(outcome, HarnessError)]
-    if len(errors) == 1:
-        raise errors[0]
-    if errors:
-        raise ExceptionGroup("machines that could not be reached", errors)
+    raise_all(errors, "machines that could not be reached")
     return max(result.exit_status for result in results)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import typer
@@ -9,7 +10,7 @@ import typer
 from harness import domains, nodes
 from harness.cli import options, privilege
 from harness.cli.options import Output
-from harness.errors import HostError, UsageError
+from harness.errors import HostError, UnreadablePlanError, UsageError
 from harness.lab import census, traces
 from harness.lab.census import Found, Owner
 from harness.workspace import Workspace, state_dir
@@ -55,8 +56,10 @@ def chosen(name: str) -> list[Found]:
         UsageError: If it is another state folder's.
     """
     workspace = Workspace.of(name)
-    if workspace.exists:
-        return [Found(name, Owner.OWN, workspace.root)]
+    # Where the plan cannot be read, its machines are found by their names.
+    with contextlib.suppress(UnreadablePlanError):
+        if workspace.load_plan():
+            return [Found(name, Owner.OWN, workspace.root)]
     found = [one for one in take() if one.cluster == name]
     for one in found:
         if one.owner is Owner.OTHER and one.workspace:

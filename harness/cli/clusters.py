@@ -1,7 +1,10 @@
 """Commands that make, remove and show clusters: up, down, status, nodes."""
 
+import shlex
 import sys
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -23,7 +26,7 @@ from harness.cli import (
 from harness.cli.options import Files, Name, Output, Print, Provider, ProviderChoice, example
 from harness.cli.resolution import Resolved
 from harness.cluster import Cluster
-from harness.errors import HarnessError, UsageError
+from harness.errors import HarnessError, HostError, UnreadablePlanError, UsageError, raise_all
 from harness.lab.census import Found
 from harness.orchestrator import Outcome
 from harness.workspace import Workspace
@@ -143,10 +146,7 @@ def down(
             if interrupts.is_stop(error):
                 raise
             errors.append(error)
-    if len(errors) == 1:
-        raise errors[0]
-    if errors:
-        raise ExceptionGroup("clusters that could not be removed", errors)
+    raise_all(errors, "clusters that could not be removed")
 
 
 def _remove(found: Found) -> None:
@@ -155,7 +155,7 @@ def _remove(found: Found) -> None:
         f"Interrupted. Cluster `{name}` may be half removed.",
         hint=f"`harness down --name {name}` removes the rest.",
     )
-    cluster = session.recorded(name) if workspace.exists else None
+    cluster = _planned(workspace)
     with (
         session.reporting(workspace) as reporter,
         interrupted,
@@ -164,14 +164,54 @@ def _remove(found: Found) -> None:
         if cluster:
             orchestrator.down(cluster, reporter)
         else:  # lost, or stopped before anything was planned
-            parts.remains(workspace).remove()
-            for domain in found.domains:
-                domains.destroy(domain)
-            workspace.remove()
+            _remove_by_name(workspace, found.domains)
     file = session.user_kubeconfig()
     if kubeconfig.forget(file, name):
         session.give_file(file)
     typer.echo(f"Cluster `{name}` is gone.", err=True)
+
+
+def _planned(workspace: Workspace) -> Cluster | None:
+    """Return a cluster as it was planned; None if it was not, or if nobody can tell any more."""
+    try:
+        return session.recorded(workspace.cluster) if workspace.exists else None
+    except UnreadablePlanError as error:
+        typer.echo(f"warning: {error.message} What has the cluster's name is removed.", err=True)
+        return None
+
+
+def _remove_by_name(workspace: Workspace, virtual: Iterable[str]) -> None:
+    """Remove what has a cluster's name, and its workspace last; what stays keeps nothing else.
+
+    Raises:
+        HostError, ExceptionGroup: Naming what is still there.
+    """
+    removals: list[Callable[[], None]] = [parts.remains(workspace).remove]
+    removals += [partial(domains.destroy, domain) for domain in virtual]
+    removals.append(partial(_refuse_to_forget, workspace))
+    errors = []
+    for remove in removals:
+        try:
+            remove()
+        except HostError as error:
+            errors.append(error)
+    raise_all(errors, "what could not be removed")
+    workspace.remove()
+
+
+def _refuse_to_forget(workspace: Workspace) -> None:
+    """Refuse to lose the only record of machines that nobody here can find by their names.
+
+    Raises:
+        HostError: Naming VirtualBox's machines that Vagrant has made, and how to remove them.
+    """
+    made = sorted(workspace.vagrant_dir.glob(".vagrant/machines/*/virtualbox/id"))
+    if made:
+        raise HostError(
+            f"Still there: VirtualBox's machines {', '.join(id_.parts[-3] for id_ in made)}.",
+            hint=f"`cd {shlex.quote(str(workspace.vagrant_dir))} && vagrant destroy --force`, then"
+            " `harness down` again.",
+        )
 
 
 @app.command(epilog=example("harness status", "harness status -o json"))

@@ -12,8 +12,8 @@ from harness.cli import options, parts, resolution
 from harness.cli.options import Files, Output, Print, Provider, ProviderChoice, example
 from harness.cli.resolution import Resolved
 from harness.errors import InvalidInputError, UsageError
+from harness.files import PRIVATE_FILE, write_atomically
 from harness.spec import ClusterPlan
-from harness.workspace import PRIVATE_FILE, write_atomically
 
 app = options.new_app()
 

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness import process, wait
+from harness.files import write_atomically
 from harness.lab import traces
 from harness.lab.network import join
-from harness.workspace import write_atomically
 
 if TYPE_CHECKING:
     from harness.lab.network import LabNetwork

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 import platformdirs
 
 from harness import process
-from harness.errors import HarnessError, HostError
+from harness.errors import HarnessError, HostError, raise_all
 from harness.events import Event, MachineProgress, PhaseEnded, PhaseFailed, PhaseStarted
 from harness.lab.locks import alone
 
@@ -176,10 +176,7 @@ class _Run:
                 process.stop_all()  # the pool waits for its threads, and they for programs
                 raise
         errors = [error for future in futures.values() if (error := future.exception())]
-        if len(errors) == 1:
-            raise errors[0]
-        if errors:
-            raise BaseExceptionGroup(f"{len(errors)} steps of the {self._label} failed", errors)
+        raise_all(errors, f"{len(errors)} steps of the {self._label} failed")
         done = {name: future.result() for name, future in futures.items()}
         return {name: left for name, left in done.items() if left is not None}
 

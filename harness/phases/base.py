@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness import process, wait
+from harness.errors import raise_all
 from harness.events import MachineProgress
 
 if TYPE_CHECKING:
@@ -88,10 +89,7 @@ class Site:
                 process.stop_all()  # the pool waits for its threads, and they for machines
                 raise
         errors = [error for error in raised if error]
-        if len(errors) == 1:
-            raise errors[0]
-        if errors:
-            raise BaseExceptionGroup(f"{phase} failed on {len(errors)} machines", errors)
+        raise_all(errors, f"{phase} failed on {len(errors)} machines")
 
     def until(
         self,

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from harness import render, workspace
-from harness.errors import InvalidInputError, UsageError
-from harness.workspace import Workspace, write_atomically
+from harness.errors import InvalidInputError, UnreadablePlanError, UsageError
+from harness.files import write_atomically
+from harness.workspace import Workspace
 from tests.samples import SECRETS, cluster_plan
 
 PLAN = cluster_plan()
@@ -154,15 +155,6 @@ def test_a_broken_token_file_is_named_and_not_replaced(lab: Workspace) -> None:
 
 
 @pytest.mark.usefixtures("crash")
-def test_a_crash_while_writing_leaves_the_old_text(tmp_path: Path) -> None:
-    file = tmp_path / "plan.json"
-    file.write_text("old")
-    with pytest.raises(OSError, match="No space left"):
-        write_atomically(file, "new")
-    assert file.read_text() == "old"
-
-
-@pytest.mark.usefixtures("crash")
 def test_a_crash_while_first_writing_leaves_no_half_file(lab: Workspace) -> None:
     with pytest.raises(OSError, match="No space left"):
         save(lab)
@@ -234,26 +226,18 @@ def test_removing_leaves_nothing_of_the_cluster(lab: Workspace) -> None:
     assert workspace.clusters(lab.root.parent.parent) == ()
 
 
-def test_files_are_given_to_the_user_who_called_sudo(
-    lab: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    given = {}
-
-    def chown(path: Path, uid: int, gid: int, *, follow_symlinks: bool) -> None:
-        assert not follow_symlinks  # a link must not hand out what it points to
-        given[path] = (uid, gid)
-
+@pytest.mark.parametrize("text", ["", '{"cluster": ', '{"cluster": "lab"}'])
+def test_a_plan_that_cannot_be_read_is_told_with_its_file(text: str, lab: Workspace) -> None:
     save(lab)
-    monkeypatch.setattr(os, "chown", chown)
-    monkeypatch.setattr(os, "geteuid", lambda: 0)
-    monkeypatch.delenv("SUDO_UID", raising=False)
-    lab.give_to_caller()
-    assert given == {}
-    monkeypatch.setenv("SUDO_UID", "1000")
-    monkeypatch.setenv("SUDO_GID", "1001")
-    lab.give_to_caller()
-    assert set(given.values()) == {(1000, 1001)}
-    assert {lab.root.parent.parent, lab.root, lab.vagrant_dir / "Vagrantfile"} <= given.keys()
+    lab.save_committed(PLAN)
+    for name, load in (("plan.json", lab.load_plan), ("committed.json", lab.load_committed)):
+        (lab.root / name).write_text(text)
+        with pytest.raises(
+            UnreadablePlanError, match=f"{lab.root / name} cannot be read: "
+        ) as caught:
+            load()
+        assert caught.value.exit_code == 4
+        assert "`harness down --name lab`" in caught.value.hint
 
 
 @pytest.mark.parametrize("name", ["..", ".", "", "../other", "a/b", "/etc", "a/"])
