@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from harness import evidence, orchestrator
 from harness.cli import interrupts, session
-from harness.errors import ClusterHeldError, HarnessError, InvalidInputError, UsageError
+from harness.errors import ClusterHeldError, HarnessError, InvalidInputError, UsageError, leaves
 from harness.workspace import state_dir
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def documented(cluster: Cluster, reporter: Reporter, *, clean: bool) -> Iterator
     """
     try:
         yield
-    except (HarnessError, ExceptionGroup) as error:
+    except Exception as error:  # a bug, too, is to be explained and cleaned up
         if not interrupts.is_stop(error) and not isinstance(error, REFUSALS):
             with _added_to(error, "Collecting evidence failed too"):
                 error.add_note(f"The evidence is in {_collect(cluster, reporter)}.")
@@ -49,13 +49,19 @@ def documented(cluster: Cluster, reporter: Reporter, *, clean: bool) -> Iterator
 
 @contextlib.contextmanager
 def _added_to(error: Exception, what: str) -> Iterator[None]:
-    """Let a second failure not hide the first."""
+    """Let a second failure, of whatever kind, not hide the first."""
     try:
         yield
-    except (HarnessError, ExceptionGroup, OSError) as second:
+    except Exception as second:
         if interrupts.is_stop(second):
             raise
-        error.add_note(f"{what}: {second}")
+        error.add_note(f"{what}: {'; '.join(map(_words, leaves(second)))}")
+
+
+def _words(error: BaseException) -> str:
+    if isinstance(error, HarnessError):  # with how to remove by hand what remains
+        return f"{error.message}\n{error.hint}".strip()
+    return str(error) if isinstance(error, OSError) else repr(error)
 
 
 def _collect(cluster: Cluster, reporter: Reporter) -> Path:

@@ -139,11 +139,13 @@ def fails(error: Exception) -> Callable[..., NoReturn]:
 def test_a_failed_cleaning_up_does_not_hide_the_failure(
     up: Callable[..., Ran], world: FakeWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(orchestrator, "down", fails(ProviderError("Vagrant still has it")))
+    left = [ProviderError("Vagrant still has it"), HostError("Still there: b.", hint="Say `rm b`.")]
+    monkeypatch.setattr(orchestrator, "down", fails(ExceptionGroup("both", left)))
     ran = up(failure(), "--clean-on-failure")
     assert ran.code == 6
     assert f"error: {MESSAGE}\n" in ran.err
-    assert "Cleaning up failed too: Vagrant still has it" in ran.err
+    told = "Cleaning up failed too: Vagrant still has it; Still there: b.\n  Say `rm b`.\n"
+    assert told in ran.err
     assert world.workspace.exists
 
 
@@ -159,6 +161,38 @@ def test_evidence_that_cannot_be_written_hides_no_failure_and_stops_no_cleaning_
 
 
 @pytest.mark.usefixtures("world")
+@pytest.mark.parametrize("words", [(), ("--clean-on-failure",)])
+def test_a_bug_is_a_failure_like_any_other(
+    words: tuple[str, ...], up: Callable[..., Ran], world: FakeWorld, state: Path
+) -> None:
+    ran = up(KeyError("nodeRef"), *words)
+    (archive,) = archives(state)
+    assert ran.code == 1
+    assert f"KeyError: 'nodeRef'\nThe evidence is in {archive}.\n" in ran.err
+    assert world.workspace.exists is not bool(words)
+
+
+@pytest.mark.parametrize("step", ["collect", "down"])
+def test_a_bug_in_what_follows_a_failure_does_not_hide_it(
+    step: str, up: Callable[..., Ran], world: FakeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = evidence if step == "collect" else orchestrator
+    monkeypatch.setattr(module, step, fails(KeyError("nodeRef")))
+    ran = up(failure(), "--clean-on-failure")
+    assert ran.code == 6
+    assert f"error: {MESSAGE}\n" in ran.err
+    assert "failed too: KeyError('nodeRef')" in ran.err
+    assert world.workspace.exists is (step == "down")
+
+
+def test_whoever_interrupts_what_follows_a_failure_is_obeyed(
+    up: Callable[..., Ran], world: FakeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evidence, "collect", fails(InterruptedRunError("stopped")))
+    assert up(failure(), "--clean-on-failure").code == 130
+    assert world.workspace.exists
+
+
 def test_only_the_newest_archives_of_a_cluster_are_kept(
     up: Callable[..., Ran], state: Path
 ) -> None:
