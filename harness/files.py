@@ -25,6 +25,8 @@ def write_atomically(path: Path, content: str, *, mode: int = 0o644) -> None:
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             part.chmod(mode)
+            if os.geteuid() == 0 and path.exists():  # as root for a user: it stays that user's
+                os.chown(part, path.stat().st_uid, path.stat().st_gid)
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

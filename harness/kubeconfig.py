@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import filelock
 import yaml
 
-from harness.errors import HostError
+from harness.errors import HostError, raise_all
 from harness.files import PRIVATE_FILE, write_atomically
 from harness.spec import MACHINE_PREFIX
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 LOCK_SECONDS = 10.0
@@ -85,6 +85,23 @@ def forget(file: Path, cluster: str) -> bool:
             config["current-context"] = ""
         _write(file, config)
     return True
+
+
+def forget_all(files: Iterable[Path], cluster: str) -> None:
+    """Take a cluster out of every kubeconfig that may have it.
+
+    Raises:
+        HostError, ExceptionGroup: Naming those that still have it, and how to go on.
+    """
+    errors = []
+    for file in files:
+        try:
+            forget(file, cluster)
+        except HostError as error:
+            left = f"Still there: context {context_name(cluster)} in {file}: {error.message}"
+            hint = f"{error.hint} Then run `harness down` again.".lstrip()
+            errors.append(HostError(left, hint=hint))
+    raise_all(errors, "kubeconfigs that could not be changed")
 
 
 def _others(config: Config, section: str, name: str) -> list[Config]:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from harness import nodes, render
+from harness import kubeconfig, nodes, render
 from harness.convergence import converge
-from harness.errors import HarnessError, InterruptedRunError
+from harness.errors import HarnessError, InterruptedRunError, leaves
 from harness.events import Notice, PhaseEnded, PhaseFailed, PhaseStarted
 from harness.phases import SEQUENCE, kubelets, ready
 
@@ -86,13 +86,13 @@ def _rows(items: list[dict[str, Any]], plan: ClusterPlan) -> tuple[NodeRow, ...]
 
 
 def down(cluster: Cluster, reporter: Reporter) -> None:
-    """Remove machines, network and workspace, and look whether anything is left.
+    """Remove machines, network, contexts and workspace, and look whether anything is left.
 
     What Vagrant no longer knows is removed by its name; the workspace goes last, so that
     an interrupted `down` can be repeated.
 
     Raises:
-        ProviderError, HostError: Naming what is still there.
+        ProviderError, HostError, ExceptionGroup: Naming what is still there.
     """
     cluster.close()
     report, began = reporter.report, time.monotonic()
@@ -100,8 +100,10 @@ def down(cluster: Cluster, reporter: Reporter) -> None:
     try:
         _destroy(cluster, report)
         cluster.network.remove()
-    except HarnessError as error:
-        report(PhaseFailed("down", time.monotonic() - began, error.message))
+        kubeconfig.forget_all(cluster.workspace.kubeconfigs, cluster.plan.cluster)
+    except (HarnessError, ExceptionGroup) as error:
+        message = "; ".join(map(str, leaves(error)))
+        report(PhaseFailed("down", time.monotonic() - began, message))
         raise
     cluster.workspace.remove()
     report(PhaseEnded("down", time.monotonic() - began))

@@ -4,7 +4,8 @@ It keeps inputs, the plan, keys, logs and timings, and never a copy of machine s
 Vagrant knows which machines exist, the API server knows which nodes are Ready.
 
     <state>/clusters/<cluster>/
-        plan.json  content-hash  completed  timings.json  known_hosts  kubeconfig  forward.json
+        plan.json  content-hash  completed  timings.json  known_hosts  kubeconfig
+        kubeconfigs.json  forward.json
         secrets/   token  ca.crt  ca.key  id_ed25519  id_ed25519.pub      (0700, files 0600)
         vagrant/   Vagrantfile  .vagrant/
         logs/      vagrant.log  <machine>.log  events.jsonl
@@ -204,6 +205,17 @@ class Workspace:
     def save_timings(self, timings: list[dict[str, Any]]) -> None:
         """Keep how long each phase of the last run took."""
         write_atomically(self.root / "timings.json", json.dumps(timings, indent=2) + "\n")
+
+    @property
+    def kubeconfigs(self) -> tuple[Path, ...]:
+        """Users' kubeconfigs that may have this cluster's context, sorted."""
+        path = self.root / "kubeconfigs.json"
+        return tuple(map(Path, json.loads(path.read_text()))) if path.is_file() else ()
+
+    def note_kubeconfig(self, file: Path) -> None:
+        """Record a kubeconfig, before the cluster's context is put into it."""
+        files = sorted({str(one) for one in (*self.kubeconfigs, file)})
+        write_atomically(self.root / "kubeconfigs.json", json.dumps(files))
 
     @contextlib.contextmanager
     def hold(self, command: str) -> Iterator[str]:

@@ -152,6 +152,8 @@ def kubeconfig(
         file = session.user_kubeconfig()
         with session.writing(file):
             session.make_folder(file.parent)
+        cluster.workspace.note_kubeconfig(file.absolute())
+        cluster.workspace.give_to_caller()
         kubeconfigs.merge(file, text)
         session.give_file(file)
         context = kubeconfigs.context_name(cluster.plan.cluster)

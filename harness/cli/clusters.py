@@ -136,7 +136,7 @@ def down(
     still removed, when its workspace is gone; clusters of other state folders are left alone.
     """
     chosen = census.removable() if all_ else census.chosen(session.cluster_name(name))
-    if not chosen:
+    if not chosen and (all_ or not _forget_context(session.cluster_name(name))):
         typer.echo("There is nothing to remove.", err=True)
     errors: list[Exception] = []
     for one in chosen:
@@ -165,10 +165,18 @@ def _remove(found: Found) -> None:
             orchestrator.down(cluster, reporter)
         else:  # lost, or stopped before anything was planned
             _remove_by_name(workspace, found.domains)
-    file = session.user_kubeconfig()
-    if kubeconfig.forget(file, name):
-        session.give_file(file)
+    kubeconfig.forget_all([session.user_kubeconfig()], name)
     typer.echo(f"Cluster `{name}` is gone.", err=True)
+
+
+def _forget_context(name: str) -> bool:
+    """Take out the context of a cluster of which nothing else is left; return whether it was."""
+    file = session.user_kubeconfig()
+    is_changed = kubeconfig.forget(file, name)
+    if is_changed:
+        context = kubeconfig.context_name(name)
+        typer.echo(f"{file} has no context {context} any more.", err=True)
+    return is_changed
 
 
 def _planned(workspace: Workspace) -> Cluster | None:

@@ -5,11 +5,11 @@ import os
 import stat
 import tarfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
-from harness import process
+from harness import kubeconfig, process
 from tests.fakes import Answer
 
 if TYPE_CHECKING:
@@ -205,6 +205,53 @@ def test_merging_and_forgetting_are_about_the_users_own_file(
     assert run("down").code == 0
     assert "harness-walkthrough" not in file.read_text()
     assert [path.name for path in file.parent.iterdir()] == ["config"]
+
+
+def test_a_context_is_forgotten_wherever_it_was_merged(
+    run: Callable[..., Ran], world: FakeWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.record()
+    world.transports[MANAGER].on("cat", answer=Answer(stdout=json.dumps(ADMIN)))
+    monkeypatch.chdir(tmp_path)
+    for name in ("one", "other", "one"):
+        monkeypatch.setenv("KUBECONFIG", name)
+        assert run("kubeconfig", "--merge").code == 0
+    assert world.workspace.kubeconfigs == (tmp_path / "one", tmp_path / "other")
+    monkeypatch.chdir("/")
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
+    assert run("down").code == 0
+    for name in ("one", "other"):
+        assert "harness-walkthrough" not in (tmp_path / name).read_text()
+
+
+def test_where_a_context_will_be_is_recorded_before_it_is_there(
+    run: Callable[..., Ran], world: FakeWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_given: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    world.record()
+    world.transports[MANAGER].on("cat", answer=Answer(stdout=json.dumps(ADMIN)))
+    monkeypatch.setattr(kubeconfig, "merge", killed)
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "config"))
+    assert run("kubeconfig", "--merge").code == 130
+    assert world.workspace.kubeconfigs == (tmp_path / "config",)
+    assert run("down").code == 0
+
+
+def test_the_context_of_a_cluster_of_which_nothing_else_is_left_can_be_removed(
+    run: Callable[..., Ran], world: FakeWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "config"
+    monkeypatch.setenv("KUBECONFIG", str(file))
+    world.record()
+    world.transports[MANAGER].on("cat", answer=Answer(stdout=json.dumps(ADMIN)))
+    run("kubeconfig", "--merge")
+    world.workspace.remove()
+    ran = run("down", "--name", "walkthrough")
+    assert (ran.code, ran.err) == (0, f"{file} has no context harness-walkthrough any more.\n")
+    assert "harness-walkthrough" not in file.read_text()
+    assert run("down", "--name", "walkthrough").err == "There is nothing to remove.\n"
 
 
 def test_a_users_first_kubeconfig_is_the_users_with_its_folder(

@@ -47,6 +47,16 @@ def test_a_file_is_private_before_anything_is_in_it(
     assert [oct(mode & 0o777) for mode in seen] == ["0o600"]
 
 
+def test_a_file_that_is_replaced_stays_its_owners(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root writes files of others")
+    file = tmp_path / "config"
+    write_atomically(file, "one")
+    os.chown(file, 12345, 12346)
+    write_atomically(file, "two", mode=0o600)
+    assert (file.stat().st_uid, file.stat().st_gid) == (12345, 12346)
+
+
 def test_a_folder_goes_with_all_that_is_in_it(tmp_path: Path) -> None:
     folder = tmp_path / "cluster"
     (folder / "logs").mkdir(parents=True)

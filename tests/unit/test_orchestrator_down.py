@@ -6,8 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 
-from harness import orchestrator
+from harness import kubeconfig, orchestrator
 from harness import status as cluster_status
 from harness.errors import HostError, InterruptedRunError, ProviderError, TransportError
 from harness.events import Notice, PhaseEnded, PhaseFailed, PhaseStarted
@@ -21,6 +22,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.cluster import Cluster
+
+
+CONF = """\
+apiVersion: v1
+kind: Config
+current-context: admin@kubernetes
+clusters: [{name: kubernetes, cluster: {server: "https://192.168.2.200:6443"}}]
+contexts: [{name: admin@kubernetes, context: {cluster: kubernetes, user: admin}}]
+users: [{name: admin, user: {}}]
+"""
 
 
 class Lab(FakeNetwork):
@@ -110,6 +121,48 @@ def test_what_is_still_there_is_named_and_keeps_the_workspace(bench: Bench, lab:
     lab.stubborn = ""
     down(bench)
     assert not bench.world.workspace.root.exists()
+
+
+def test_the_clusters_context_goes_from_every_kubeconfig(bench: Bench, tmp_path: Path) -> None:
+    files = [tmp_path / name for name in ("one", "gone", "other")]
+    for file in files:
+        bench.world.workspace.note_kubeconfig(file)
+        kubeconfig.merge(file, kubeconfig.export(CONF, cluster="walkthrough", server="https://x"))
+    files.pop(1).unlink()
+    down(bench)
+    assert [yaml.safe_load(file.read_text())["users"] for file in files] == [[], []]
+
+
+def test_a_context_that_stays_is_named_and_keeps_the_workspace_and_nothing_else(
+    bench: Bench, lab: Lab, tmp_path: Path
+) -> None:
+    broken, whole = tmp_path / "broken", tmp_path / "whole"
+    for file in (broken, whole):
+        bench.world.workspace.note_kubeconfig(file)
+    broken.write_text("- harness-walkthrough\n")
+    kubeconfig.merge(whole, kubeconfig.export(CONF, cluster="walkthrough", server="https://x"))
+    with pytest.raises(HostError) as caught:
+        down(bench)
+    left = f"Still there: context harness-walkthrough in {broken}: {broken} is no kubeconfig"
+    assert caught.value.message.startswith(left)
+    assert "`harness down` again" in caught.value.hint
+    assert lab.left == []
+    assert yaml.safe_load(whole.read_text())["users"] == []
+    assert bench.world.workspace.exists
+    broken.unlink()
+    down(bench)
+    assert not bench.world.workspace.root.exists()
+
+
+def test_every_kubeconfig_that_cannot_be_changed_is_named(bench: Bench, tmp_path: Path) -> None:
+    for name in ("one", "other"):
+        bench.world.workspace.note_kubeconfig(tmp_path / name)
+        (tmp_path / name).write_text("- harness-walkthrough\n")
+    with pytest.raises(ExceptionGroup, match="could not be changed"):
+        down(bench)
+    failed = bench.events[-1]
+    assert isinstance(failed, PhaseFailed)
+    assert failed.message.count("Still there: context harness-walkthrough in ") == 2
 
 
 def test_an_interrupted_down_can_be_repeated(bench: Bench, lab: Lab) -> None:
@@ -222,16 +275,10 @@ def test_status_of_what_was_never_made_asks_nobody(bench: Bench) -> None:
 
 
 def test_a_kubeconfig_leads_to_where_the_host_reaches_the_api_server(bench: Bench) -> None:
-    conf = (
-        "apiVersion: v1\nkind: Config\ncurrent-context: admin@kubernetes\n"
-        "clusters: [{name: kubernetes, cluster: {server: 'https://192.168.2.200:6443'}}]\n"
-        "contexts: [{name: admin@kubernetes, context: {cluster: kubernetes, user: admin}}]\n"
-        "users: [{name: admin, user: {}}]\n"
-    )
     manager = bench.fake.transports[bench.fake.manager]
-    manager.on("cat", answer=Answer(conf))
+    manager.on("cat", answer=Answer(CONF))
     cluster: Cluster = bench.cluster
-    assert cluster.admin_conf() == conf
+    assert cluster.admin_conf() == CONF
     assert manager.calls[-1].sudo
     assert "https://127.0.0.1:16443" in cluster.kubeconfig_text()
     assert "192.168.2.200" not in cluster.kubeconfig_text()
