@@ -22,9 +22,12 @@ MACHINES = Path("/var/lib/lxc")
 TEMPORARY = Path("/tmp")
 # How Vagrant, Ruby, LXC and the harness call what they put there.
 TEMPORARY_NAMES = re.compile(r".*(vagrant|harness|lxc).*|.*\d{8}-\d+-\w+")
-# By its empty lock harnesses wait for each other: without it two could hold one cluster. And
-# evidence is there to be read afterwards.
-KEPT = re.compile(r".*/locks/[^/]+\.lock|.*/evidence/[^/]+\.tar\.gz")
+# By its empty lock harnesses wait for each other: without it two could hold one cluster;
+# evidence is there to be read afterwards; and one index of Vagrant's is for all clusters.
+KEPT = re.compile(
+    r".*/locks/[^/]+\.lock|.*/evidence/[^/]+\.tar\.gz"
+    r"|.*/vagrant/data/(lock\.dotlock\.lock|machine-index/index(\.lock)?)"
+)
 # The kernel takes namespaces and cgroups away after the last process in them, not with it.
 SETTLE_SECONDS = 5.0
 PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
@@ -62,9 +65,18 @@ class Footprint:
         return cls(things, disk_mib([MACHINES, *folders]), open_files())
 
     def left_since(self, before: Footprint, cluster: str) -> dict[str, list[str]]:
-        """Return kind → what is new, but for what names another cluster as its own."""
+        """Return kind → what is new, but for what names another cluster as its own.
+
+        As long as another cluster is here, what all share is not ours either.
+        """
+        everything = [name for names in self.things.values() for name in names]
+        is_shared = any(not is_ours(name, cluster) for name in everything)
+
+        def counts(name: str) -> bool:
+            return is_ours(name, cluster) and not (is_shared and labs.SHARED.fullmatch(name))
+
         found = {
-            kind: sorted(name for name in names - before.things[kind] if is_ours(name, cluster))
+            kind: sorted(filter(counts, names - before.things[kind]))
             for kind, names in self.things.items()
         }
         return {kind: names for kind, names in found.items() if names}

@@ -43,6 +43,13 @@ def test_what_names_another_cluster_is_not_a_leak_and_what_names_none_is(
     assert now.left_since(NOTHING, "soak") == ({"mounts": [name]} if ours else {})
 
 
+def test_what_all_clusters_share_is_nobodys_leak_as_long_as_another_one_is_there() -> None:
+    alone = replace(NOTHING, things={**NOTHING.things, "mounts": {"/run/netns"}})
+    assert alone.left_since(NOTHING, "soak") == {"mounts": ["/run/netns"]}
+    other = replace(alone, things={**alone.things, "namespaces": {"harness-other"}})
+    assert other.left_since(NOTHING, "soak") == {}
+
+
 def test_what_was_there_before_is_not_a_leak() -> None:
     before = replace(NOTHING, things={**NOTHING.things, "machines": {"harness-soak-ip-10.0.0.1"}})
     assert before.left_since(before, "soak") == {}

@@ -71,7 +71,7 @@ def try_all(chosen: list[Cell], into: Path, jobs: int) -> None:
     """Try cells, some at once; keep and print each as it ends."""
     workers: SimpleQueue[str] = SimpleQueue()
     for number in range(jobs):
-        workers.put(f"gw{number}")
+        workers.put(f"{labs.WORKER or 'gw'}{number}")
     numbers = count(1)
 
     def one(cell: Cell) -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 CLUSTER = "fault"
 # Twice what an undisturbed `up` takes where two run at once.
-UP_SECONDS = 100.0
+UP_SECONDS = 150.0
 HANGING_UP_SECONDS = 30.0
 # Time for what is done after a failure: the diagnosis, the evidence.
 AFTERWARDS_SECONDS = 100.0
@@ -172,7 +172,7 @@ def _judge_interruption(cell: Cell, lab: labs.Lab, output: str) -> None:
     """An interruption collects nothing, and leaves what can be collected from."""
     if cell.fault is not Fault.SIGKILL:
         assert f"Interrupted. What exists of cluster `{lab.cluster}` is kept." in output, output
-    archive = lab.state / "asked-for.tar.gz"
+    archive = lab.state / "evidence" / "asked-for.tar.gz"
     logs = lab.named("logs", "--out", str(archive), timeout=AFTERWARDS_SECONDS)
     assert logs.status == 0, f"`logs` exited {logs.status}:\n{logs.stderr}"
     assert archive.is_file()
