@@ -25,6 +25,8 @@ STATES_SECONDS = 20.0
 LAST_LINES = 8
 PODS = 20
 HEAD = "=== "
+STATE = "state"
+"""The part that says whether kubelet runs and what is full."""
 # One round trip. Images of read-only file systems are always full, and a worker's kubelet
 # complains every second that it has no static pods. Of containers those matter that were
 # started more than once: why they ended is in the log of an attempt before.
@@ -33,7 +35,7 @@ journal() {{
     journalctl --unit "$1" --no-pager --output=cat --lines 300 2>/dev/null |
         grep -v 'Unable to read config path'
 }}
-echo "{HEAD}state"
+echo "{HEAD}{STATE}"
 kubelet=$(systemctl is-active kubelet) || echo "kubelet does not run: it is $kubelet"
 for field in pcent ipcent; do
     df --local --exclude-type=squashfs --exclude-type=iso9660 --output="$field",target 2>/dev/null |
@@ -60,6 +62,7 @@ def of_machines(
     machines: Iterable[MachinePlan],
     *,
     is_meant: Callable[[Transport], bool] = lambda _: True,
+    only: str = "",
 ) -> str:
     """Return the ends of machines' journals and of their failed containers' logs.
 
@@ -69,13 +72,52 @@ def of_machines(
         site: Where they are.
         machines: All are asked at the same time.
         is_meant: Whether a machine has anything to do with the failure; may raise HarnessError.
+        only: The one part that is told, such as `STATE`; empty for all.
     """
+    said, is_silent = _ask(site, machines, is_meant, only)
+    return _joined([*said, of_states(site) if is_silent else ""])
+
+
+def of_states(site: Site) -> str:
+    """Return which machines do not run, a line each."""
+    return _states(site)[0]
+
+
+def of_running(site: Site, *, is_meant: Callable[[Transport], bool]) -> str:
+    """Return which machines do not run, and what those say that do.
+
+    Args:
+        site: Where they are.
+        is_meant: As in `of_machines`.
+    """
+    told, running = _states(site)
+    return _joined([*_ask(site, running, is_meant, "")[0], told])
+
+
+def _states(site: Site) -> tuple[str, list[MachinePlan]]:
+    """Return a line about each machine that does not run, and the machines that do."""
+    try:
+        states = site.provider.machines(timeout=STATES_SECONDS)
+    except HarnessError as error:
+        return f"Vagrant cannot be asked which machines run: {error.message}", []
+    running = [one for one in site.plan.machines if states[one.name] is MachineState.RUNNING]
+    others = [one.name for one in site.plan.machines if one not in running]
+    return "\n".join(f"{name} is {states[name]}, says Vagrant" for name in others), running
+
+
+def _ask(
+    site: Site,
+    machines: Iterable[MachinePlan],
+    is_meant: Callable[[Transport], bool],
+    only: str,
+) -> tuple[list[str], bool]:
+    """Ask machines, all at the same time; return what they say and whether any is silent."""
     silent: list[str] = []
 
     def look(machine: MachinePlan) -> str:
         try:
             transport = site.transport(machine.name)
-            return _of_machine(machine.name, transport) if is_meant(transport) else ""
+            return _of_machine(machine.name, transport, only) if is_meant(transport) else ""
         except HarnessError as error:
             silent.append(machine.name)
             return f"{machine.name} cannot be asked: {error.message}"
@@ -87,31 +129,24 @@ def of_machines(
         except BaseException:
             process.stop_all()  # the pool waits for its threads, and they for machines
             raise
-    if silent:
-        said.append(of_states(site))
-    return "\n".join(filter(None, said))
+    return said, bool(silent)
 
 
-def of_states(site: Site) -> str:
-    """Return which machines do not run, a line each."""
-    try:
-        states = site.provider.machines(timeout=STATES_SECONDS)
-    except HarnessError as error:
-        return f"Vagrant cannot be asked which machines run: {error.message}"
-    return "\n".join(
-        f"{name} is {states[name]}, says Vagrant"
-        for name in site.plan.names
-        if states[name] is not MachineState.RUNNING
-    )
-
-
-def _of_machine(name: str, transport: Transport) -> str:
+def _of_machine(name: str, transport: Transport, only: str) -> str:
     # On standard input, so that a time that runs out is not told with the whole script.
     asked = transport.run(["sh", "-s"], stdin=LOOK.encode(), timeout=SECONDS, sudo=True)
     said = asked.check().stdout
     parts = (part.partition("\n") for part in said.split(HEAD)[1:])
-    told = ((what, known_issues.excerpt(text, LAST_LINES)) for what, _, text in parts)
-    return "\n".join(f"{name}, {what}:\n{text}" for what, text in told if text)
+    told = (
+        (what, known_issues.excerpt(text, LAST_LINES))
+        for what, _, text in parts
+        if only in {"", what}
+    )
+    return _joined([f"{name}, {what}:\n{text}" for what, text in told if text])
+
+
+def _joined(texts: Iterable[str]) -> str:
+    return "\n".join(filter(None, texts))
 
 
 def of_pods(site: Site) -> str:
@@ -120,7 +155,7 @@ def of_pods(site: Site) -> str:
         items = site.api.get("pods", timeout=SECONDS)
     except HarnessError as error:
         return f"pods cannot be asked for: {error.message}"
-    found = [(item, "; ".join(dict.fromkeys(_reasons(item["status"])))) for item in items]
+    found = [(item, why_not_running(item["status"])) for item in items]
     lines = [
         f"pod {item['metadata']['name']} on {item['spec'].get('nodeName', 'no node')}: {why}"
         for item, why in found
@@ -129,8 +164,12 @@ def of_pods(site: Site) -> str:
     return "\n".join(lines[:PODS])
 
 
+def why_not_running(status: Mapping[str, Any]) -> str:
+    """Say why a pod is not as it should be; empty if it is, or has done its work."""
+    return "; ".join(dict.fromkeys(_reasons(status)))
+
+
 def _reasons(status: Mapping[str, Any]) -> Iterator[str]:
-    """Say why a pod is not as it should be; nothing if it is, or has done its work."""
     containers = (*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ()))
     if "reason" in status:  # evicted, or its node is lost
         yield _words(status)

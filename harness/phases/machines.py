@@ -127,4 +127,9 @@ class _Doors:
         return "Vagrant is not done with it"
 
 
-PHASE = Phase(NAME, timeout_seconds=1200, run=_run, diagnose=diagnosis.of_states)
+def _diagnose(site: Site) -> str:
+    """Ask which machines do not run, and those that do and have not begun."""
+    return diagnosis.of_running(site, is_meant=script.is_idle)
+
+
+PHASE = Phase(NAME, timeout_seconds=1200, run=_run, diagnose=_diagnose)

@@ -34,6 +34,7 @@ COMMAND_SECONDS = 30.0
 # does not.
 SILENCE_SECONDS = 60.0
 SILENCE_INTERVAL_SECONDS = 1.0
+RUNNING = frozenset({"active", "activating"})
 PROPERTIES = ("ActiveState", "Result")
 # One round trip says it all; nothing here needs root. Fingerprint and reason are one line each,
 # whatever is in their files: a script of a user's own may give any reason.
@@ -153,11 +154,7 @@ def start(site: Site, machine: MachinePlan, *, again: bool = False) -> None:
     script = site.scripts[machine.name]
     progress = observe(transport)
     same = progress.fingerprint == machine.fingerprint
-    if (
-        same
-        and not again
-        and (progress.section == DONE or progress.active in {"active", "activating"})
-    ):
+    if same and not again and (progress.section == DONE or progress.active in RUNNING):
         return
     if machine.role is Role.MANAGER:
         for name, text, mode in (
@@ -200,6 +197,15 @@ def wait_past(
         what=f"{machine.name}: section `{section}` of its init script",
         interval=interval,
     )
+
+
+def is_idle(transport: Transport) -> bool:
+    """Return whether a machine's script does not run: it failed, or was never started.
+
+    Raises:
+        TransportError, CommandError: If the machine cannot be asked.
+    """
+    return observe(transport, timeout=diagnosis.SECONDS).active not in RUNNING
 
 
 def diagnosis_of(site: Site, machines: Iterable[MachinePlan], section: str) -> str:

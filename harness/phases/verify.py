@@ -153,7 +153,9 @@ def _not_running(
     for probe in probes:
         status = pods.get(probe.pod, {})
         if status.get("phase") != "Running" or "podIP" not in status:
-            return f"{probe.pod} on {probe.node} is {status.get('phase', 'absent')}"
+            # Told here, because the probes are removed before anything is diagnosed.
+            why = diagnosis.why_not_running(status) or status["phase"] if status else "absent"
+            return f"{probe.pod} on {probe.node}: {why}"
         addresses[probe.pod] = status["podIP"]
     return None
 
@@ -204,7 +206,9 @@ def _remove(site: Site, run: str) -> None:
 
 
 def _diagnose(site: Site) -> str:
-    return "\n".join(filter(None, [diagnosis.of_pods(site), diagnosis.of_states(site)]))
+    """Ask for the pods that do not run, and every machine whether anything is wrong with it."""
+    health = diagnosis.of_machines(site, site.plan.machines, only=diagnosis.STATE)
+    return "\n".join(filter(None, [diagnosis.of_pods(site), health]))
 
 
 PHASE = Phase(NAME, timeout_seconds=120, run=_run, diagnose=_diagnose)

@@ -14,7 +14,17 @@ import pytest
 from harness import process
 from harness.errors import ProviderError, TransportError
 from harness.interfaces import MachineState
-from harness.phases import diagnosis, healthy, init, install, join, network, ready, verify
+from harness.phases import (
+    diagnosis,
+    healthy,
+    init,
+    install,
+    join,
+    machines,
+    network,
+    ready,
+    verify,
+)
 from tests.fake_site import LAST_WORDS, FakeSite, good_nodes, node, observed
 from tests.fakes import Answer, RecordingReporter
 
@@ -272,14 +282,36 @@ def test_a_rolling_update_asks_the_machines_that_it_waits_for(fake: FakeSite) ->
     assert said == f"{fake.plan.workers[0].name}, last lines of kubelet:\nkubelet: exiting"
 
 
-def test_verify_asks_for_the_pods_and_for_what_does_not_run(fake: FakeSite) -> None:
-    fake.api.items["pods"] = [pod("harness-verify-1", phase="Pending")]
+def test_verify_asks_for_the_pods_and_for_what_is_wrong_with_machines(fake: FakeSite) -> None:
+    stopped, full, *_ = (machine.name for machine in fake.plan.workers)
+    fake.api.items["pods"] = [pod("harness-verify-1", phase="Pending", node_name=full)]
     fake.provider.states = dict.fromkeys(fake.plan.names, MachineState.RUNNING)
-    fake.provider.states["ip-192.168.2.2"] = MachineState.STOPPED
+    fake.provider.states[stopped] = MachineState.STOPPED
+    fake.transports[stopped].reachable = False
+    fake.units[full].last_words = f"{diagnosis.HEAD}state\n/var is full\n{LAST_WORDS}"
     assert verify.PHASE.diagnose(fake.site()).splitlines() == [
-        "pod harness-verify-1 on ip-192.168.2.2: Pending",
-        "ip-192.168.2.2 is stopped, says Vagrant",
+        f"pod harness-verify-1 on {full}: Pending",
+        f"{stopped} cannot be asked: {stopped}: cannot be reached",
+        f"{full}, state:",
+        "/var is full",
+        f"{stopped} is stopped, says Vagrant",
     ]
+
+
+def test_machines_asks_those_that_run_and_whose_script_does_not(fake: FakeSite) -> None:
+    begun, failed, absent = (machine.name for machine in fake.plan.workers)
+    fake.provider.states = dict.fromkeys(fake.plan.names, MachineState.RUNNING)
+    fake.provider.states[absent] = MachineState.ABSENT
+    fake.units[begun].looks = [observed("install")]
+    fake.units[failed].looks = [observed("install", active="failed", result="exit-code")]
+    assert machines.PHASE.diagnose(fake.site()).splitlines() == [
+        f"{fake.manager}, last lines of kubelet:",
+        "kubelet: exiting",
+        f"{failed}, last lines of kubelet:",
+        "kubelet: exiting",
+        f"{absent} is absent, says Vagrant",
+    ]
+    assert fake.transports[absent].calls == []
 
 
 def test_pods_that_cannot_be_asked_for_are_no_error(fake: FakeSite) -> None:

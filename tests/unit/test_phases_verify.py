@@ -117,12 +117,12 @@ def test_pods_that_are_still_starting_are_waited_for_with_their_reason(pods: Pod
     pods.run()
     (notice,) = pods.fake.notices
     assert notice.level == "debug"
-    assert f"on {pods.workers[0]} is Pending" in notice.message
+    assert f"on {pods.workers[0]}: Pending" in notice.message
 
 
 def test_pods_that_never_run_are_not_ready(pods: Pods) -> None:
     pods.api.pending = 1000
-    with pytest.raises(NotReadyError, match=rf"on {pods.workers[0]} is Pending") as caught:
+    with pytest.raises(NotReadyError, match=rf"on {pods.workers[0]}: Pending") as caught:
         pods.run(seconds=2)
     assert caught.value.exit_code == 7
 
