@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any
 import paramiko
 
 from harness import doctor
-from harness.interfaces import Endpoint
+from harness.interfaces import Endpoint, MachineState
 from harness.lab.network import LabNetwork
 from harness.lab.steps import Step, Work, build
-from harness.phases import ready, verify
+from harness.phases import install, ready, verify
 from harness.spec import ProviderName
 from harness.transports import known_hosts
 from harness.transports.ssh import SshTransport
 from tests.fake_cluster import GOOD_HOST
 from tests.fake_host import Host
 from tests.fake_pods import PodsAPI
-from tests.fake_site import node
+from tests.fake_site import node, observed
 from tests.fakes import FakeNetwork
 from tests.replaying import LIMIT, Stage, run
 
@@ -119,6 +119,17 @@ def _verify(stage: Stage, served: dict[str, tuple[int, str]], pods: str = "") ->
     run(fake, verify.PHASE)
 
 
+def _stopped(stage: Stage) -> None:
+    """Let a worker be stopped while it is prepared."""
+    fake = stage.site()
+    worker = fake.plan.workers[0].name
+    fake.provider.states[worker] = MachineState.STOPPED
+    for unit in fake.units.values():
+        unit.looks = [observed("install", "join")]
+    fake.transports[worker].reachable = False
+    run(fake, install.PHASE)
+
+
 def _behind_nat(stage: Stage) -> None:
     """Let nodes register at the address that all machines of VirtualBox have."""
     fake = stage.site()
@@ -140,6 +151,7 @@ PRODUCED: Mapping[str, Play] = {
     "no-network-namespace": _host(ProviderName.LXC, namespace_trouble="unshare: not permitted"),
     "cgroup-controllers-missing": _host(ProviderName.LXC, controllers=frozenset({"cpu", "pids"})),
     "leftovers": _leftovers,
+    "machine-not-running": _stopped,
     "ssh-banner": _ssh(speaks=False),
     "ssh-host-key-changed": _ssh(speaks=True, known=True),
     "ssh-key-refused": _ssh(speaks=True),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness import known_issues
+from harness.interfaces import MachineState
 from harness.lab.steps import Step, Work, build
 from harness.phases import diagnosis, init, join, ready
 from harness.stopwatch import Stopwatch
@@ -46,8 +47,10 @@ class Stage:
     text: str = ""
 
     def site(self) -> FakeSite:
-        """Make a site on which waits take no time."""
-        return FakeSite.of(self.folder, RecordingReporter(), self.patch)
+        """Make a site on which every machine runs and waits take no time."""
+        fake = FakeSite.of(self.folder, RecordingReporter(), self.patch)
+        fake.provider.states = dict.fromkeys(fake.plan.names, MachineState.RUNNING)
+        return fake
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.errors import PhaseError, ProviderError
+from harness.errors import NotReadyError, PhaseError, ProviderError
 from harness.known_issues.issue import KnownIssue
 
 ISSUES = (
@@ -172,6 +172,16 @@ ISSUES = (
             "fgrehm/vagrant-lxc#417",
             "fgrehm/vagrant-lxc#484",
         ),
+    ),
+    KnownIssue(
+        id="machine-not-running",
+        title="A machine that `harness up` needs does not run any more.",
+        errors=(ProviderError, PhaseError, NotReadyError),
+        patterns=(r"(?m)^\S+ is (stopped|absent), says Vagrant$",),
+        why="Somebody stopped or removed it meanwhile, the host ran out of memory or was itself"
+        " started again.",
+        cure="Run `harness up` again: it starts what is stopped and makes what is absent.",
+        sources=("reference/peers.md, lesson 13",),
     ),
     KnownIssue(
         id="ssh-banner",
