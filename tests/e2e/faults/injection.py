@@ -22,9 +22,11 @@ CUT_SECONDS = 15.0
 REAL_VAGRANT = "/usr/bin/vagrant"
 
 # No connection that is there already shall go on working.
-STOP_SSHD = (
-    "systemctl stop ssh.socket ssh 2>/dev/null; pkill -KILL -f '^sshd: vagrant'; ! pgrep -x sshd"
-)
+STOP_SSHD = """
+systemctl stop ssh.socket ssh 2>/dev/null
+for _ in $(seq 50); do pkill -KILL -x sshd || exit 0; sleep 0.1; done
+exit 1
+"""
 # Masked, or kubeadm would start it again.
 STOP_KUBELET = "systemctl mask --quiet --runtime --now kubelet"
 START_KUBELET = "systemctl unmask --quiet --runtime kubelet; systemctl start kubelet"
