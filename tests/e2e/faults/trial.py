@@ -127,7 +127,7 @@ def _strike(process: subprocess.Popen[str], injection: Injection) -> None:
         f"the phase {cell.phase}",
         lambda: is_in(lab, cell) or process.poll() is not None,
         timeout=STRIKE_SECONDS,
-        interval=0.02,
+        interval=0.1,
     )
     assert process.poll() is None, f"`up` ended before {cell}"
     os.kill(process.pid, signal.SIGSTOP)
