@@ -23,10 +23,11 @@ TEMPORARY = Path("/tmp")
 # How Vagrant, Ruby, LXC and the harness call what they put there.
 TEMPORARY_NAMES = re.compile(r".*(vagrant|harness|lxc).*|.*\d{8}-\d+-\w+")
 # By its empty lock harnesses wait for each other: without it two could hold one cluster;
-# evidence is there to be read afterwards; and one index of Vagrant's is for all clusters.
+# evidence is there to be read afterwards; and Vagrant has one index for all clusters, with empty
+# locks, some of which a Vagrant that is killed leaves.
 KEPT = re.compile(
     r".*/locks/[^/]+\.lock|.*/evidence/[^/]+\.tar\.gz"
-    r"|.*/vagrant/data/(lock\.dotlock\.lock|machine-index/index(\.lock)?)"
+    r"|.*/vagrant/data/(lock\.dotlock\.lock|machine-index/(index|\w+\.lock))"
 )
 # The kernel takes namespaces and cgroups away after the last process in them, not with it.
 SETTLE_SECONDS = 5.0

@@ -27,9 +27,17 @@ systemctl stop ssh.socket ssh 2>/dev/null
 for _ in $(seq 50); do pkill -KILL -x sshd || exit 0; sleep 0.1; done
 exit 1
 """
-# Masked, or kubeadm would start it again.
-STOP_KUBELET = "systemctl mask --quiet --runtime --now kubelet"
-START_KUBELET = "systemctl unmask --quiet --runtime kubelet; systemctl start kubelet"
+# Stopped, and not to be started by kubeadm either: its unit may be in /etc, where no mask helps.
+HELD = "/run/systemd/system/kubelet.service.d/held.conf"
+STOP_KUBELET = f"""
+set -eu
+mkdir -p "$(dirname {HELD})"
+printf '[Unit]\\nConditionPathExists=/nowhere\\n' > {HELD}
+systemctl daemon-reload
+systemctl stop kubelet
+! pgrep -x kubelet
+"""
+START_KUBELET = f"rm {HELD}; systemctl daemon-reload; systemctl start kubelet"
 MANIFEST = "/etc/kubernetes/manifests/kube-apiserver.yaml"
 ASIDE = "/root/kube-apiserver.yaml"
 STOP_API_SERVER = f"""
