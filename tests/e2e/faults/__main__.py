@@ -29,7 +29,7 @@ from tests.e2e.faults.trial import Trial
 from tests.soak import footprint
 from tests.soak.__main__ import commit
 
-TRIAL_SECONDS = 900.0
+TRIAL_SECONDS = 1200.0
 
 
 def listing() -> str:

@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CLUSTER = "fault"
-# Twice what an undisturbed `up` takes where two run at once.
-UP_SECONDS = 150.0
+# Twice what an undisturbed `up` takes on two cores where three run at once.
+UP_SECONDS = 240.0
 HANGING_UP_SECONDS = 30.0
 # Time for what is done after a failure: the diagnosis, the evidence.
-AFTERWARDS_SECONDS = 100.0
-STRIKE_SECONDS = 120.0
+AFTERWARDS_SECONDS = 120.0
+DOWN_SECONDS = 180.0
 # Before it, nobody but Vagrant can log in.
 BOOTED = "Machine booted and ready!"
 FAILED = re.compile(r"^(?:\[ *[\d.]+s\] )?(\w+): failed after [\d.]+ s: ", re.MULTILINE)
@@ -126,7 +126,7 @@ def _strike(process: subprocess.Popen[str], injection: Injection) -> None:
     labs.wait_for(
         f"the phase {cell.phase}",
         lambda: is_in(lab, cell) or process.poll() is not None,
-        timeout=STRIKE_SECONDS,
+        timeout=UP_SECONDS,
         interval=0.1,
     )
     assert process.poll() is None, f"`up` ended before {cell}"
@@ -201,7 +201,7 @@ def _again(trial: Trial, lab: labs.Lab) -> None:
 def _down(trial: Trial, lab: labs.Lab) -> None:
     began = time.monotonic()
     try:
-        finished = lab.down()
+        finished = lab.named("down", timeout=DOWN_SECONDS)
         assert finished.status == 0, f"`down` exited {finished.status}:\n{finished.stderr}"
         assert not lab.workspace.exists(), f"{lab.workspace} is still there"
     except AssertionError as error:
