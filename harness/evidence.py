@@ -23,7 +23,7 @@ from harness.redaction import Redactor
 from harness.wait import Deadline
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from harness.cluster import Cluster
@@ -54,7 +54,7 @@ def collect(
         cluster: May be in any state, or gone.
         out: The archive, 0600; its folder is made if it is missing.
         reporter: Told what is being done.
-        timeout: Seconds for everything that is asked of anybody.
+        timeout: Seconds for all that is asked of anybody, and for taking the secrets out of it.
 
     Returns:
         `out`.
@@ -66,10 +66,10 @@ def collect(
     reporter.report(Notice(f"Collecting evidence of cluster `{cluster.plan.cluster}`."))
     deadline = Deadline(timeout)
     with _begun(out) as file:
-        texts = _heard(exhibits.of(cluster, _states(cluster, deadline)), deadline)
         redact = Redactor(_secrets(cluster))
+        texts = _heard(exhibits.of(cluster, _states(cluster, deadline)), deadline, redact)
         folder = out.name.removesuffix(".gz").removesuffix(".tar")
-        _write({f"{folder}/{redact(name)}": redact(text) for name, text in texts.items()}, file)
+        _write({f"{folder}/{redact(name)}": text for name, text in texts.items()}, file)
     return out
 
 
@@ -105,15 +105,21 @@ def _states(cluster: Cluster, deadline: Deadline) -> dict[str, MachineState] | N
         return None
 
 
-def _heard(witnesses: Sequence[Sequence[Exhibit]], deadline: Deadline) -> dict[str, str]:
+def _heard(
+    witnesses: Sequence[Sequence[Exhibit]], deadline: Deadline, redact: Redactor
+) -> dict[str, str]:
     """Ask all witnesses at once; who is not done in time is cut short."""
     names = [exhibit.name for witness in witnesses for exhibit in witness]
     limit = min(TEXT_BYTES, ARCHIVE_BYTES // len(names))
     texts = dict.fromkeys(names, LATE)
+
+    def keep(name: str, text: str) -> None:
+        texts[name] = redact(last(text, limit))
+
     is_cut_short = False
     # A transport is one thread's; the API is asked over the manager's.
     with futures.ThreadPoolExecutor(max_workers=len(witnesses)) as pool:
-        jobs = [pool.submit(_hear, witness, texts, deadline, limit) for witness in witnesses]
+        jobs = [pool.submit(_hear, witness, keep, deadline, limit) for witness in witnesses]
         try:
             while futures.wait(jobs, timeout=TICK_SECONDS).not_done:
                 if deadline.expired and not is_cut_short:
@@ -131,7 +137,7 @@ def _heard(witnesses: Sequence[Sequence[Exhibit]], deadline: Deadline) -> dict[s
 
 
 def _hear(
-    witness: Sequence[Exhibit], texts: dict[str, str], deadline: Deadline, limit: int
+    witness: Sequence[Exhibit], keep: Callable[[str, str], None], deadline: Deadline, limit: int
 ) -> None:
     """Ask one witness everything, until it no longer answers or the time is over."""
     for number, exhibit in enumerate(witness):
@@ -142,12 +148,12 @@ def _hear(
         except InterruptedRunError:
             raise
         except TransportError as error:
-            later = [other.name for other in witness[number:]]
-            texts.update(dict.fromkeys(later, f"(could not be had: {error})\n"))
+            for later in witness[number:]:
+                keep(later.name, f"(could not be had: {error})\n")
             return
         except (HarnessError, OSError) as error:
             text = f"(could not be had: {error})\n"
-        texts[exhibit.name] = last(text, limit)
+        keep(exhibit.name, text)
 
 
 def last(text: str, limit: int) -> str:

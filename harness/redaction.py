@@ -29,13 +29,16 @@ _WORD = re.compile(rf"[A-Za-z0-9+/=_.-]{{{2 * GRAM - 1},}}+")
 _GAP = r"(?:\s|\\[nr]){0,3}"
 _NAMES = (
     r"(?:token|passw(?:or)?d|passphrase|cookie|(?:api|access|private|secret|certificate)[_-]?key"
-    r"|client[_-]?secret|secret(?==)|(?:client-key|certificate-authority|client-certificate)-data)"
+    r"|client[_-]?secret|token-secret|secret(?==)|(?<=_)pwd"
+    r"|(?:client-key|certificate-authority|client-certificate)-data)"
 )
 # Within a word nothing begins; but JSON writes the end of a line as `\n`.
 _BEGINS = r"(?:(?<![A-Za-z0-9])|(?<=\\[nrt]))"
 _OPTION = r"--(?:[a-z]{1,20}-){0,5}(?:token|passw(?:or)?d|certificate-key|secret)"
+_LOGIN = r"-(?<![\w-]-)(?:u|-user|-[a-z]{1,10}-creds)"
 _ASSIGNS = r"\\?[\"']?\s{0,4}[:=]\s{0,4}"
-_VALUE = r"(?:\\?\"[^\"\n]*+\"?|'[^'\n]*+'?|[^\s\"'({\[](?:(?!\\[nr])\S)*+)"
+_ANSI_C = r"\$'(?:[^'\\\n]|\\.)*+'?"
+_VALUE = rf"(?:{_ANSI_C}|\\?\"[^\"\n]*+\"?|'[^'\n]*+'?|[^\s\"'({{\[](?:(?!\\[nr])\S)*+)"
 _KEPT = rf"\g<1>{REMOVED}"
 _SHAPES = (
     # PEM, whatever it holds and whatever a log puts before its lines; then one that lacks its
@@ -53,6 +56,16 @@ _SHAPES = (
     ),
     # kubeadm's bootstrap tokens.
     (rf"{_BEGINS}[a-z0-9]{{6}}\.[a-z0-9]{{16}}(?![a-z0-9])", REMOVED),
+    # GitHub's, GitLab's and Vault's say themselves what they are.
+    (r"\b(?:gh[pousr]_|glpat-|hvs\.)[A-Za-z0-9_-]{16,}+", REMOVED),
+    # A key in YAML's folded or literal style.
+    (r"(-data:\s{1,4})[>|][-+]?(?:(?:\s|\\[nr]){1,40}[A-Za-z0-9+/=]{8,}+(?![^\s\\\"]))++", _KEPT),
+    # `curl -u me:…`, `--src-creds me:…`, but not `--user 1000:1000`; `login … -p …`.
+    (rf"({_LOGIN}[= ]'?[^\s:'\"]{{1,64}}:)(?!\d+\b)[^\s'\"]++", _KEPT),
+    (rf"(login\s[^\n]{{0,100}}?\s-p[= ]){_VALUE}", _KEPT),
+    # Of registries, and of keys that encrypt what etcd keeps: base64, which a name is not.
+    (r"(\\?\"auth\\?\"\s{0,4}:\s{0,4}\\?\")[A-Za-z0-9+/=]++", _KEPT),
+    (r"(secret:\s{1,4})(?=[a-z]*+[A-Z0-9])[A-Za-z0-9+/]{16,}+=*+(?!\S)", _KEPT),
     # `Authorization: Bearer …`, `--token …`, `"token": "…"`, `PASSWORD=…`, `https://user:…@host`.
     (rf"(?i)(authorization{_ASSIGNS}(?:\\?[\"']?[a-z]+\s{{1,4}})?+){_VALUE}", _KEPT),
     (r"(?i)(bearer\s{1,4})[a-z0-9._~+/=-]{16,}+", _KEPT),

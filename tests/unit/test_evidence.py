@@ -16,6 +16,7 @@ from harness import evidence, exhibits, process
 from harness.errors import InterruptedRunError, UsageError
 from harness.events import Notice
 from harness.interfaces import MachineState
+from harness.redaction import Redactor
 from tests.fake_cluster import GOOD_HOST, FakeWorld
 from tests.fakes import Answer, RecordingReporter
 
@@ -135,6 +136,25 @@ def test_who_does_not_even_keep_time_limits_is_cut_short(
     assert (kubelet in late) == (stuck == "machines")
     assert json.loads(found["plan.json"])
     assert not process.STOPPING.is_set()
+
+
+def test_taking_secrets_out_is_within_the_limit_too(
+    world: FakeWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes longer than asking where machines have much to say."""
+
+    class Slow(Redactor):
+        def __call__(self, text: str) -> str:
+            if "words of" in text:
+                time.sleep(0.2)  # noqa: TID251 - a processor that is busy
+            return super().__call__(text)
+
+    monkeypatch.setattr(evidence, "Redactor", Slow)
+    began = time.monotonic()
+    found = collected(world, tmp_path / "evidence.tar.gz", timeout=1)
+    assert time.monotonic() - began < 3
+    assert "words of" in found[f"{world.plan.names[1]}/kubelet.log"]
+    assert found[f"{world.plan.names[1]}/versions"] == evidence.LATE
 
 
 def test_an_archive_is_limited_whatever_is_in_it(

@@ -35,6 +35,13 @@ FOREIGN = {
     "mysql --password 'planted option word'": "option word",
     "client-key-data: cGxhbnRlZC1jbGllbnQta2V5": "cGxhbnRlZC1jbGllbnQta2V5",
     "Set-Cookie: session=planted-cookie": "planted-cookie",
+    # A shell that was told to trace, in a script of the user's own.
+    "+ kubeadm join '--token=planted xtrace' 192.168.2.200:6443": "planted xtrace",
+    "+ PASSWORD=$'planted\\nansi'": "ansi'",
+    "+ curl -u hanna:planted-login https://mirror.invalid": "planted-login",
+    '{"auths": {"mirror.invalid": {"auth": "aGFubmE6bWlycm9y"}}}': "aGFubmE6bWlycm9y",
+    "token-secret: cGxhbnRlZC10b2tlbg==": "cGxhbnRlZC10b2tlbg",
+    "client-key-data: >-\n  cGxhbnRlZC1mb2xk": "cGxhbnRlZC1mb2xk",
 }
 
 

@@ -74,6 +74,24 @@ def test_half_of_a_token_is_as_secret_as_the_whole() -> None:
         ("AWS_SECRET_ACCESS_KEY=abc", "AWS_SECRET_ACCESS_KEY=(removed)"),
         ("SECRET=abc --password 'x y'", "SECRET=(removed) --password (removed)"),
         ("Set-Cookie: session=abc", "Set-Cookie: (removed)"),
+        # What a shell says of what it runs, when it is asked to (`set -x`).
+        ("+ PASSWORD=$'it\\'s\\nmine' next", "+ PASSWORD=(removed) next"),
+        ("+ export MYSQL_PWD='x y' next", "+ export MYSQL_PWD=(removed) next"),
+        ("+ curl -u me:x https://a", "+ curl -u me:(removed) https://a"),
+        ("+ curl '--user=me:x y' https://a", "+ curl '--user=me:(removed) y' https://a"),
+        ("+ skopeo copy --src-creds me:x a b", "+ skopeo copy --src-creds me:(removed) a b"),
+        ("+ docker login -u me -p x a", "+ docker login -u me -p (removed) a"),
+        # Kubernetes' own secrets, and registries'.
+        ("token-secret: MDEyMzQ1Ng==", "token-secret: (removed)"),
+        ('"token-secret": "MDEyMzQ1Ng=="', '"token-secret": (removed)'),
+        ('{"auths":{"a":{"auth":"bWU6eA=="}}}', '{"auths":{"a":{"auth":"(removed)"}}}'),
+        (r'{\"auth\": \"bWU6eA==\"}', r'{\"auth\": \"(removed)\"}'),
+        ("- secret: c2VjcmV0IGlzIHNlY3VyZQ==\n", "- secret: (removed)\n"),
+        (
+            "client-key-data: >-\n  LS0tLS1CRUdJTg==\n  cTdYdzJL\nuser: a",
+            "client-key-data: (removed)\nuser: a",
+        ),
+        ("cloned with ghp_0123456789abcdefABCDEF", "cloned with (removed)"),
         (f"data: {base64.b64encode(PEM.encode()).decode()}", "data: (removed)"),
     ],
 )  # fmt: skip
@@ -94,6 +112,11 @@ def test_what_has_the_shape_of_a_secret_is_found_whosoever_it_is(text: str, left
         "SecretName: kube-proxy-token-x9b2c",
         "AutomountServiceAccountToken:(*bool)(nil)",
         "token_id='abcdef'",
+        "docker run --user 1000:1000 -u 0:0 -p 8080:80",
+        "secret: kube-proxy-token-x9b2c",
+        "references non-existent secret: registry-credentials-of-team",
+        "PWD=/root OLDPWD=/",
+        "ssh -p 22 login",
         "see https://example.invalid/a@b",
         "Operation cannot be fulfilled on daemonsets.apps",
     ],
@@ -125,7 +148,9 @@ def test_no_neighbour_hides_a_known_secret(before: str, after: str, at: int) -> 
 @pytest.mark.parametrize(
     "text",
     ["a", "-----BEGIN A-----", "--", "--token", "token    ", "://a", "eyJaaaaaaaa.", "\n", "\\n",
-     "authorization ", "bearer ", "MIIEabcd" * 8 + "\n", "-----END A-----", "A_", "Aa0/"],
+     "authorization ", "bearer ", "login ", "-u a", 'auth"', "secret: A1",
+     "client-key-data: >\n a", "PASSWORD=$'\\", "MIIEabcd" * 8 + "\n", "-----END A-----", "A_",
+     "Aa0/"],
 )  # fmt: skip
 def test_a_text_takes_time_in_proportion_to_its_length(text: str) -> None:
     half = text * (2**17 // len(text))
