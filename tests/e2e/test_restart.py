@@ -1,7 +1,8 @@
 """Machines whose power was cut and came back: the cluster is Ready again without help.
 
 A machine of the lab that LXC stops is not asked first (harness/lab/files/box/lxc-config), so
-each of these is a power cut.
+each of these is a power cut. How long each took until every node was Ready again is a property
+of the test, which `--junitxml=FILE` writes down (docs/reliability.md).
 """
 
 from __future__ import annotations
@@ -24,13 +25,14 @@ from harness.lab.network import LabNetwork
 from tests.e2e import lab as labs
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 pytestmark = pytest.mark.lab
 MANAGER, *WORKERS = labs.NAMES
 # Far more than it takes; kubelet may wait 10 s before it tries a failed pod again.
 AGAIN_SECONDS = 120.0
 LXC_SECONDS = 30.0
+SECONDS = "seconds until every node was Ready"
 CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 EVERYWHERE = ("kube-proxy", "lab-network", "resident")
 
@@ -55,6 +57,12 @@ class Inhabited:
         answer = self.lab.named("kubectl", *words, stdin=stdin)
         assert answer.status == 0, answer.stderr
         return answer.stdout
+
+    def is_ready(self) -> bool:
+        """Ask `status`, which believes a node only while its kubelet answers."""
+        answer = self.lab.named("status", "-o", "json")
+        nodes = json.loads(answer.stdout)["nodes"]
+        return [node["ready"] for node in nodes] == [True] * len(labs.NAMES)
 
     def lxc(self, program: str, names: Sequence[str]) -> None:
         for name in names:
@@ -120,6 +128,10 @@ def resident(image: str) -> dict[str, Any]:
     }
 
 
+def seconds_since(began: float) -> float:
+    return round(time.monotonic() - began, 1)
+
+
 def now() -> datetime:
     """Return the time in whole seconds, as the API has it."""
     return datetime.fromtimestamp(int(time.time()), tz=UTC)
@@ -166,11 +178,15 @@ def check_all_is_back(inhabited: Inhabited, since: datetime, *names: str) -> Non
     )
 
 
-def test_everything_after_the_host_was_started_again(inhabited: Inhabited) -> None:
+def test_everything_after_the_host_was_started_again(
+    inhabited: Inhabited, record_property: Callable[[str, object], None]
+) -> None:
     since = reboot_host(inhabited)
     assert not inhabited.network.exists
+    began = time.monotonic()
     finished = inhabited.lab.up()
     assert finished.status == 0, finished.stderr
+    record_property(SECONDS, seconds_since(began))
     assert "(4 brought up)" in finished.stderr
     assert "pods exchanged nonces" in finished.stderr
     check_all_is_back(inhabited, since, *labs.NAMES)
@@ -188,25 +204,29 @@ def test_a_kubeconfig_that_was_handed_out_still_works(inhabited: Inhabited) -> N
     assert set(answer.stdout.split()) == {f"node/{name}" for name in labs.NAMES}
 
 
-def test_the_manager_alone_started_by_somebody_else(inhabited: Inhabited) -> None:
+def test_the_manager_alone_started_by_somebody_else(
+    inhabited: Inhabited, record_property: Callable[[str, object], None]
+) -> None:
     since = cut_power(inhabited, MANAGER)
+    began = time.monotonic()
     inhabited.lxc("lxc-start", [MANAGER])
-    labs.wait_for(
-        "the API server",
-        lambda: inhabited.lab.named("nodes").status == 0,
-        timeout=AGAIN_SECONDS,
-        interval=1,
-    )
+    labs.wait_for("every node Ready", inhabited.is_ready, timeout=AGAIN_SECONDS, interval=1)
+    record_property(SECONDS, seconds_since(began))
     check_all_is_back(inhabited, since, MANAGER)
     again = inhabited.lab.up()
     assert again.status == 0
     assert "Nothing to do" in again.stderr
 
 
-def test_one_worker_alone_while_the_api_server_still_calls_it_ready(inhabited: Inhabited) -> None:
+def test_one_worker_alone_while_the_api_server_still_calls_it_ready(
+    inhabited: Inhabited, record_property: Callable[[str, object], None]
+) -> None:
     since = cut_power(inhabited, WORKERS[0])
+    assert not inhabited.is_ready()
+    began = time.monotonic()
     finished = inhabited.lab.up()
     assert finished.status == 0, finished.stderr
+    record_property(SECONDS, seconds_since(began))
     assert "(1 brought up)" in finished.stderr
     assert "pods exchanged nonces" in finished.stderr
     check_all_is_back(inhabited, since, WORKERS[0])
