@@ -33,10 +33,11 @@ DRAIN_SECONDS = 0.5
 # Vagrant answers SIGINT by finishing what cannot be broken off, so it comes first.
 GRACE = ((signal.SIGINT, 5.0), (signal.SIGTERM, 2.0), (signal.SIGKILL, 1.0))
 NOT_FOUND = 127
+# Of util-linux. What counts is the thread that starts the program.
+DIES_WITH_US = ("setpriv", "--pdeathsig", "KILL", "--")
 
 STOPPING = threading.Event()
 """Set from `stop_all` until `resume`; whoever waits (`harness.wait`, transports) watches it."""
-
 
 _DETACHED: list[subprocess.Popen[bytes]] = []
 """Kept because Python warns of a program that still runs when its object goes."""
@@ -173,7 +174,7 @@ def run(  # noqa: PLR0913 - one call says everything about one program
 
 @contextlib.contextmanager
 def background(argv: Sequence[str], *, log: Path) -> Iterator[None]:
-    """Keep a program running while the caller works; end its process group afterwards.
+    """Keep a program running while the caller works, and end its process group then.
 
     Args:
         argv: The program and its arguments.
@@ -184,7 +185,7 @@ def background(argv: Sequence[str], *, log: Path) -> Iterator[None]:
     """
     _refuse_while_stopping(argv)
     with log.open("ab", buffering=0) as output:
-        popen = _start(argv, None, None, output=output)
+        popen = _start([*DIES_WITH_US, *argv], None, None, output=output)
         try:
             yield
         finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -16,6 +17,8 @@ import pytest
 from harness import process, signals
 from harness.errors import HostError, InterruptedRunError
 from harness.streams import Pipes
+from tests.e2e.lab import wait_for
+from tests.samples import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -198,6 +201,26 @@ def test_a_background_program_lives_as_long_as_its_block(tmp_path: Path) -> None
             time.sleep(0.01)  # noqa: TID251 - a real program is starting
         assert lives(int(text))
     assert not lives(int(text))
+
+
+BACKGROUND = """
+import sys
+from pathlib import Path
+from harness import process
+with process.background(["sh", "-c", "echo $$; exec sleep 60"], log=Path(sys.argv[1])):
+    sys.stdin.read()
+"""
+
+
+def test_a_background_program_does_not_outlive_a_harness_that_is_killed(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    argv = [sys.executable, "-c", BACKGROUND, str(log)]
+    with subprocess.Popen(argv, cwd=ROOT, stdin=subprocess.PIPE) as harness:
+        wait_for("its start", lambda: log.is_file() and bool(log.read_text()), timeout=20)
+        pid = int(log.read_text())
+        assert lives(pid)
+        harness.kill()
+    wait_for("its end", lambda: not lives(pid), timeout=5)
 
 
 def test_a_detached_program_lives_on_in_a_session_of_its_own(tmp_path: Path) -> None:
