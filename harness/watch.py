@@ -279,6 +279,5 @@ class Watch:
         if well and now - self._vagrant_asked < VAGRANT_SECONDS:
             return {}
         self._vagrant_asked = now
-        if not cluster.network.leftovers():
-            return dict.fromkeys(cluster.plan.names, MachineState.ABSENT)
+        cluster.network.create()  # Vagrant runs inside it
         return cluster.provider.machines(timeout=STATES_SECONDS)

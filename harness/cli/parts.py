@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from harness import commitments, doctor, outside, reconcile, render
 from harness.cluster import Cluster
 from harness.errors import UsageError
-from harness.host_network import HostNetwork
+from harness.host_network import HostNetwork, LibvirtNetwork
 from harness.interfaces import Endpoint
 from harness.kubectl import KubectlOnManager
 from harness.lab import box, forward
@@ -84,7 +84,7 @@ def _cluster(
 
     workspace = Workspace.of(decided.cluster)
     in_lab = decided.provider is ProviderName.LXC
-    network: Network = LabNetwork.of(decided, workspace.root) if in_lab else HostNetwork()
+    network = _network(decided, workspace)
     environment: Mapping[str, str] = box.vagrant_environment() if in_lab else {}
     # What goes must be reached too.
     everything = reconcile.union(decided, before)
@@ -112,6 +112,14 @@ def _cluster(
         commitments=committed,
         recorded=before,
     )
+
+
+def _network(decided: ClusterPlan, workspace: Workspace) -> Network:
+    if decided.provider is ProviderName.LXC:
+        return LabNetwork.of(decided, workspace.root)
+    if decided.provider is ProviderName.LIBVIRT:
+        return LibvirtNetwork(decided.cluster, workspace.root)
+    return HostNetwork()
 
 
 def _check_host(decided: ClusterPlan, network: Network) -> None:

@@ -55,6 +55,16 @@ def test_virtual_machines_live_in_the_hosts_network(provider: str) -> None:
     assert cluster.api_url() == "https://192.168.2.200:6443"
 
 
+def test_what_vagrant_lost_of_libvirts_machines_is_still_the_clusters(
+    host: Host, state: Path
+) -> None:
+    machine = "harness-walkthrough-ip-192.168.2.2"
+    folder = state / "clusters" / "walkthrough" / "vagrant"
+    host.domain(machine, f"Source: {folder}/Vagrantfile")
+    assert planned("libvirt").network.leftovers() == [f"virtual machine {machine}"]
+    assert planned("virtualbox").network.leftovers() == []
+
+
 def test_the_provider_is_told_with_its_reason() -> None:
     assert resolution.of_files(WALKTHROUGH, "lxc").reason == "as asked"
     resolved = resolution.of_files(WALKTHROUGH, "auto")

@@ -172,9 +172,6 @@ class Watched:
         self.estate.converge(cluster.plan, sick=rest["sick"])  # type: ignore[arg-type]  # handed on
 
     def cluster(self) -> Cluster:
-        network = self.estate.world.network
-        network.left = ["namespace"]
-        network.leftovers = lambda: list(network.left)  # type: ignore[method-assign]
         return self.estate.cluster(self.plan)
 
     def pause(self, seconds: float) -> None:
@@ -191,6 +188,15 @@ class Watched:
 @pytest.fixture
 def watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Watched:
     return Watched(Estate.of(tmp_path, monkeypatch), monkeypatch)
+
+
+def test_machines_that_leave_no_trace_on_the_host_are_there_if_vagrant_says_so(
+    watched: Watched,
+) -> None:
+    """VirtualBox's: the host's network cannot tell of them."""
+    assert watched.cluster().network.leftovers() == []
+    assert not watched.watch.look()
+    assert ("machines", ()) in watched.estate.world.provider.calls
 
 
 def test_a_machine_that_somebody_destroyed_is_made_again(watched: Watched) -> None:
@@ -227,11 +233,10 @@ def test_what_was_committed_meanwhile_is_brought_about(watched: Watched) -> None
     assert [name for name, _ in watched.estate.made] == ["ip-192.168.2.4"]
 
 
-def test_where_the_network_is_gone_every_machine_is(watched: Watched) -> None:
-    watched.cluster = lambda: watched.estate.cluster(PLAN)  # type: ignore[method-assign]
-    watched.estate.world.provider.states.clear()
-    bare = Watch(watched.cluster, watched.estate.reporter, timeout=60, clock=watched.clock)
-    assert bare.look()
+def test_where_every_machine_is_gone_all_are_made_again(watched: Watched) -> None:
+    watched.estate.world.provider.destroy(PLAN.names, timeout=1)
+    watched.clock.sleep(VAGRANT_SECONDS)
+    assert watched.watch.look()
     assert sorted(name for name, _ in watched.estate.made) == sorted(PLAN.names)
 
 
