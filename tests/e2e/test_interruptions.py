@@ -1,4 +1,7 @@
-"""SIGINT inside each phase: then `up` again ends with four Ready nodes, or `down` with nothing."""
+"""SIGINT inside each phase of one cluster, which comes up all the same.
+
+That `down` after each of them leaves nothing is in the fault matrix (tests/e2e/faults).
+"""
 
 from __future__ import annotations
 
@@ -70,14 +73,3 @@ def test_a_cluster_that_is_interrupted_in_every_phase_still_comes_up(
     finished = fresh_lab.up()
     assert finished.status == 0, finished.stderr
     assert fresh_lab.ready_nodes() == set(labs.NAMES)
-
-
-@pytest.mark.parametrize("phase", PHASES)
-def test_down_leaves_nothing_after_an_interruption(
-    phase: str, fresh_lab: labs.Lab, before: dict[str, set[str]]
-) -> None:
-    interrupt_inside(fresh_lab, phase)
-    finished = fresh_lab.down()
-    assert finished.status == 0, finished.stderr
-    assert labs.new_since(before) == {}
-    assert not fresh_lab.workspace.exists()
