@@ -164,7 +164,7 @@ def run(  # noqa: PLR0913 - one call says everything about one program
             raise
         if not in_time:
             child.end()
-            what = f"did not end within {timeout:g} s and was stopped"
+            what = f"did not end within {round(timeout, 1):g} s and was stopped"
             raise ProcessTimedOut(child.finished(), what=what)
     finished = child.finished()
     if check and finished.exit_status != 0:

@@ -176,7 +176,7 @@ ISSUES = (
     KnownIssue(
         id="machine-not-running",
         title="A machine that `harness up` needs does not run any more.",
-        errors=(ProviderError, PhaseError, NotReadyError),
+        errors=(PhaseError, NotReadyError),
         patterns=(r"(?m)^\S+ is (stopped|absent), says Vagrant$",),
         why="Somebody stopped or removed it meanwhile, the host ran out of memory or was itself"
         " started again.",

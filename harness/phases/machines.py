@@ -27,6 +27,7 @@ NAME = "machines"
 LOGIN_SECONDS = 60.0
 KUBECTL_SECONDS = 30.0
 TICK_SECONDS = 0.1
+VAGRANT_END_SECONDS = 30.0
 # What the Vagrantfile's provisioner says when it is done (Vagrantfile.j2).
 KEY_IN_PLACE = "harness: the cluster's key is in place"
 
@@ -76,7 +77,8 @@ def _bring_up(site: Site, missing: list[str], deadline: Deadline) -> None:
     def begin(machine: MachinePlan) -> None:
         wait.until(
             lambda: doors.why_closed(machine.name),
-            timeout=deadline.remaining,
+            # Vagrant has the time limit: it is stopped then, and how it ended is told once.
+            timeout=deadline.remaining + VAGRANT_END_SECONDS,
             interval=TICK_SECONDS,
             what=f"{machine.name} up",
         )

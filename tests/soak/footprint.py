@@ -27,7 +27,7 @@ TEMPORARY_NAMES = re.compile(r".*(vagrant|harness|lxc).*|.*\d{8}-\d+-\w+")
 # locks, some of which a Vagrant that is killed leaves.
 KEPT = re.compile(
     r".*/locks/[^/]+\.lock|.*/evidence/[^/]+\.tar\.gz"
-    r"|.*/vagrant/data/(lock\.dotlock\.lock|machine-index/(index|\w+\.lock))"
+    r"|.*/vagrant/data/(lock\.[\w-]+\.lock|machine-index/(index|\w+\.lock))"
 )
 # The kernel takes namespaces and cgroups away after the last process in them, not with it.
 SETTLE_SECONDS = 5.0

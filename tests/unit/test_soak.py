@@ -55,7 +55,10 @@ def test_what_was_there_before_is_not_a_leak() -> None:
     assert before.left_since(before, "soak") == {}
 
 
-def test_a_file_that_stays_is_found_and_a_lock_file_is_not_one(tmp_path: Path) -> None:
+def test_a_file_that_stays_is_found_and_a_lock_file_is_not_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(footprint, "MACHINES", tmp_path / "lxc")  # others' machines come and go
     before = Footprint.now([tmp_path])
     for name in ("state/clusters/soak/plan.json", "state/locks/soak.lock", "tmpabc/x"):
         (tmp_path / name).parent.mkdir(parents=True)

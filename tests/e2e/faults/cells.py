@@ -66,7 +66,7 @@ SAYS: dict[Fault, str] = {
     Fault.MACHINE_STOPPED: r"{machine} is stopped",
     Fault.MACHINE_DESTROYED: r"{machine} is absent",
     Fault.SSHD_STOPPED: r"{machine}: .*(?i:refused|connection)",
-    Fault.DISK_FULL: r"{machine}, state:\n(?s:.*)/\S+ is full",
+    Fault.DISK_FULL: r"{machine}, state:\n(?s:.*)/\S+ is full|{machine}: .*No space left",
     Fault.KUBELET_STOPPED: r"kubelet does not (?:run|answer)",
     Fault.API_SERVER_STOPPED: r"(?i:api server|:6443|control plane)",
     Fault.VAGRANT_HANGS: r"did not end within \d+ s",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -21,6 +22,7 @@ from tests.soak import footprint
 from tests.soak.footprint import Footprint
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 CLUSTER = "fault"
@@ -81,22 +83,26 @@ def run(cell: Cell, commit: str, folder: Path) -> Trial:
     tools = folder / "tools"
     tools.mkdir()
     injection = Injection(cell, lab, tools)
-    try:
-        injection.prepare()
-        _struck(trial, injection)
-        injection.cure()
-        if cell.resumes:
-            _again(trial, lab)
-    except (AssertionError, subprocess.TimeoutExpired) as error:
-        trial.failure = str(error)
-    finally:
-        _down(trial, lab)
-    (tools / "vagrant").unlink(missing_ok=True)
+    injection.prepare()
+    _attempt(trial, lambda: _struck(trial, injection))
+    _attempt(trial, injection.cure)
+    if cell.resumes and trial.is_good:
+        _attempt(trial, lambda: _again(trial, lab))
+    _attempt(trial, lambda: _down(trial, lab))
+    shutil.rmtree(tools)
     after = footprint.settled(before, folders, lab.cluster)
     if left := after.left_since(before, lab.cluster):
-        trial.failure += f"\nleft behind: {left}"
+        trial.failure += f"left behind: {left}\n"
     footprint.end(left.get("processes", ()))
     return trial
+
+
+def _attempt(trial: Trial, step: Callable[[], None]) -> None:
+    """Do one step; what is wrong with it does not keep the others from being done."""
+    try:
+        step()
+    except (AssertionError, subprocess.TimeoutExpired) as error:
+        trial.failure += f"{error}\n"
 
 
 def _struck(trial: Trial, injection: Injection) -> None:
@@ -200,10 +206,7 @@ def _again(trial: Trial, lab: labs.Lab) -> None:
 
 def _down(trial: Trial, lab: labs.Lab) -> None:
     began = time.monotonic()
-    try:
-        finished = lab.named("down", timeout=DOWN_SECONDS)
-        assert finished.status == 0, f"`down` exited {finished.status}:\n{finished.stderr}"
-        assert not lab.workspace.exists(), f"{lab.workspace} is still there"
-    except AssertionError as error:
-        trial.failure += f"\n{error}"
+    finished = lab.named("down", timeout=DOWN_SECONDS)
     trial.seconds["down"] = time.monotonic() - began
+    assert finished.status == 0, f"`down` exited {finished.status}:\n{finished.stderr}"
+    assert not lab.workspace.exists(), f"{lab.workspace} is still there"
