@@ -25,6 +25,31 @@ ISSUES = {issue.id: issue for issue in CATALOGUE}
 REPLAYED = {file.stem: Replay.read(file) for file in sorted(REPLAYS.glob("*.txt"))}
 HEALTHY = sorted((REPLAYS / "healthy").iterdir())
 LESSONS = range(1, 16)
+# Every trap of reference/lab.md, in its order, and by what it is recognised.
+TRAPS = {
+    "/dev/kvm is there, and a kernel hangs at its boot": "no-virtualisation",
+    "emulated machines take minutes to boot, RSA host keys more than one": "boot-timeout",
+    "an API server on starved processors does not answer in time": "api-too-slow",
+    "controller manager and scheduler lose their leases": "leases-lost",
+    "Go builds Kubernetes as a module": "go-module-mode",
+    "reflect2 is older than Go": "reflect2-too-old",
+    "kube-apiserver lacks its generated OpenAPI file": "openapi-not-generated",
+    "binaries without -ldflags call themselves v0.0.0-master": "box-of-another-version",
+    "there is no crictl for kubeadm's preflight": "kubeadm-wants-crictl",
+    "containerd's default sandbox image is another one": "sandbox-image-missing",
+    "an image is not in the box, CoreDNS and flannel among them": "image-not-preloaded",
+    "without a network add-on no node is Ready": "no-pod-network",
+    "containerd's overlay sits on an overlay": "overlay-on-overlay",
+    "common.conf sets a device controller that cannot be set": "lxc-device-controller",
+    "pipework fails on controllers that are mounted apart": "lxc-private-network",
+    "kubelet does not find the mount point of cpu": "cgroups-mounted-apart",
+    "nothing may lower oom_score_adj": "oom-score",
+    "kube-proxy may not write the host's sysctl": "kube-proxy-conntrack",
+    "containerd and kubelet drive cgroups differently": "cgroup-driver-mismatch",
+    "kubelet is enabled before it has a configuration": "kubelet-without-configuration",
+    "/etc/hosts lacks the machine's own name": "own-name-unknown",
+    "LXC looks for bridges in the host's /sys": "lxc-bridge-not-found",
+}
 
 
 @dataclass(frozen=True)
@@ -107,6 +132,12 @@ def test_the_document_is_that_of_the_catalogue(
     happen: Callable[[str], Failure], golden: Callable[[Path, str], None]
 ) -> None:
     golden(DOCUMENT, document({issue_id: happen(issue_id).said for issue_id in ISSUES}))
+
+
+def test_every_trap_of_the_lab_has_an_issue() -> None:
+    assert {trap: issue_id for trap, issue_id in TRAPS.items() if issue_id not in ISSUES} == {}
+    cited = {issue.id for issue in CATALOGUE if "reference/lab.md" in " ".join(issue.sources)}
+    assert cited.issuperset(TRAPS.values())
 
 
 def test_every_lesson_of_our_peers_has_an_issue() -> None:
