@@ -1,8 +1,8 @@
 """Machines whose power was cut and came back: the cluster is Ready again without help.
 
 A machine of the lab that LXC stops is not asked first (harness/lab/files/box/lxc-config), so
-each of these is a power cut. How long each took until every node was Ready again is a property
-of the test, which `--junitxml=FILE` writes down (docs/reliability.md).
+each of these is a power cut. How long each took until every node was Ready again is written down
+by `--junitxml=FILE` (docs/reliability.md).
 """
 
 from __future__ import annotations
@@ -179,14 +179,14 @@ def check_all_is_back(inhabited: Inhabited, since: datetime, *names: str) -> Non
 
 
 def test_everything_after_the_host_was_started_again(
-    inhabited: Inhabited, record_property: Callable[[str, object], None]
+    inhabited: Inhabited, record_testsuite_property: Callable[[str, object], None]
 ) -> None:
     since = reboot_host(inhabited)
     assert not inhabited.network.exists
     began = time.monotonic()
     finished = inhabited.lab.up()
     assert finished.status == 0, finished.stderr
-    record_property(SECONDS, seconds_since(began))
+    record_testsuite_property(f"{SECONDS}: everything", seconds_since(began))
     assert "(4 brought up)" in finished.stderr
     assert "pods exchanged nonces" in finished.stderr
     check_all_is_back(inhabited, since, *labs.NAMES)
@@ -205,13 +205,13 @@ def test_a_kubeconfig_that_was_handed_out_still_works(inhabited: Inhabited) -> N
 
 
 def test_the_manager_alone_started_by_somebody_else(
-    inhabited: Inhabited, record_property: Callable[[str, object], None]
+    inhabited: Inhabited, record_testsuite_property: Callable[[str, object], None]
 ) -> None:
     since = cut_power(inhabited, MANAGER)
     began = time.monotonic()
     inhabited.lxc("lxc-start", [MANAGER])
     labs.wait_for("every node Ready", inhabited.is_ready, timeout=AGAIN_SECONDS, interval=1)
-    record_property(SECONDS, seconds_since(began))
+    record_testsuite_property(f"{SECONDS}: the manager alone", seconds_since(began))
     check_all_is_back(inhabited, since, MANAGER)
     again = inhabited.lab.up()
     assert again.status == 0
@@ -219,14 +219,14 @@ def test_the_manager_alone_started_by_somebody_else(
 
 
 def test_one_worker_alone_while_the_api_server_still_calls_it_ready(
-    inhabited: Inhabited, record_property: Callable[[str, object], None]
+    inhabited: Inhabited, record_testsuite_property: Callable[[str, object], None]
 ) -> None:
     since = cut_power(inhabited, WORKERS[0])
     assert not inhabited.is_ready()
     began = time.monotonic()
     finished = inhabited.lab.up()
     assert finished.status == 0, finished.stderr
-    record_property(SECONDS, seconds_since(began))
+    record_testsuite_property(f"{SECONDS}: one worker alone", seconds_since(began))
     assert "(1 brought up)" in finished.stderr
     assert "pods exchanged nonces" in finished.stderr
     check_all_is_back(inhabited, since, WORKERS[0])
