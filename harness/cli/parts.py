@@ -11,7 +11,7 @@ from harness.errors import UsageError
 from harness.host_network import HostNetwork, LibvirtNetwork
 from harness.interfaces import Endpoint
 from harness.kubectl import KubectlOnManager
-from harness.lab import box, forward
+from harness.lab import box, forward, locks
 from harness.lab.network import LabNetwork
 from harness.lab.traces import BRIDGE
 from harness.spec import ProviderName
@@ -19,7 +19,8 @@ from harness.transports import known_hosts
 from harness.workspace import Workspace, clusters, state_dir
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
 
     from harness.cli.resolution import Resolved
     from harness.commitments import Commitment
@@ -80,7 +81,7 @@ def remains(workspace: Workspace) -> Network:
 def _cluster(
     decided: ClusterPlan, before: ClusterPlan | None, committed: tuple[Commitment, ...]
 ) -> Cluster:
-    from harness.providers.vagrant import VagrantProvider  # noqa: PLC0415
+    from harness.providers.vagrant import VagrantProvider, at_once  # noqa: PLC0415
 
     workspace = Workspace.of(decided.cluster)
     in_lab = decided.provider is ProviderName.LXC
@@ -99,6 +100,7 @@ def _cluster(
             names=everything.names,
             logs=workspace.logs_dir,
             provider=decided.provider,
+            turn=at_once if in_lab else _turn,
         ),
         network=network,
         transport=connections.to,
@@ -120,6 +122,16 @@ def _network(decided: ClusterPlan, workspace: Workspace) -> Network:
     if decided.provider is ProviderName.LIBVIRT:
         return LibvirtNetwork(decided.cluster, workspace.root)
     return HostNetwork()
+
+
+def _turn(tell: Callable[[str], None], seconds: float) -> AbstractContextManager[None]:
+    """Wait until no other harness of this user has Vagrant make machines.
+
+    Whoever makes the first machine of a box imports it, and two that do so at once spoil it for
+    each other (reference/peers.md, lesson 5). The lab's boxes are imported before.
+    """
+    lock = doctor.vagrant_home() / "harness.lock"
+    return locks.alone(lock, "making machines", lambda it: tell(it.message), timeout=seconds)
 
 
 def _check_host(decided: ClusterPlan, network: Network) -> None:

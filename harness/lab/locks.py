@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import filelock
 
+from harness import wait
 from harness.errors import HostError
 from harness.events import Notice
 
@@ -14,22 +15,29 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from harness.events import Event
-
 LOCK_SECONDS = 3600.0
+TICK_SECONDS = 0.2
 
 
 @contextlib.contextmanager
-def alone(file: Path, doing: str, tell: Callable[[Event], None] = lambda _: None) -> Iterator[None]:
+def alone(
+    file: Path,
+    doing: str,
+    tell: Callable[[Notice], None] = lambda _: None,
+    *,
+    timeout: float | None = None,
+) -> Iterator[None]:
     """Be the only harness that does something; wait for another one that does.
 
     Args:
         file: The lock; its folder is made if it is missing.
         doing: What is done, after "another harness is".
         tell: Told of a wait.
+        timeout: Seconds for the wait; by default an hour.
 
     Raises:
         HostError: If the lock cannot be made, or if another harness does not end.
+        InterruptedRunError: If everything is being stopped.
     """
     lock = filelock.FileLock(file)
     try:
@@ -37,7 +45,7 @@ def alone(file: Path, doing: str, tell: Callable[[Event], None] = lambda _: None
         lock.acquire(blocking=False)
     except filelock.Timeout:  # an OSError too, hence first
         tell(Notice(f"Another harness is {doing}; waiting for it."))
-        _wait_for(lock)
+        _wait_for(lock, LOCK_SECONDS if timeout is None else timeout)
     except OSError as error:
         hint = "HARNESS_CACHE_DIR chooses another place for what is built."
         raise HostError(f"cannot write to {file.parent}: {error.strerror}", hint=hint) from error
@@ -47,9 +55,15 @@ def alone(file: Path, doing: str, tell: Callable[[Event], None] = lambda _: None
         lock.release()
 
 
-def _wait_for(lock: filelock.BaseFileLock) -> None:
+def _wait_for(lock: filelock.BaseFileLock, timeout: float) -> None:
     try:
-        lock.acquire(timeout=LOCK_SECONDS)
-    except filelock.Timeout as error:
-        message = f"another harness has held {lock.lock_file} for {LOCK_SECONDS:g} s"
+        wait.retry(
+            lambda: lock.acquire(blocking=False),
+            on=(filelock.Timeout,),
+            timeout=timeout,
+            interval=TICK_SECONDS,
+            what="the lock",
+        )
+    except wait.WaitTimeout as error:
+        message = f"another harness has held {lock.lock_file} for {timeout:g} s"
         raise HostError(message, hint="Look for another `harness` process.") from error

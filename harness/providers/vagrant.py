@@ -7,6 +7,7 @@ own, every line kept in ``vagrant.log`` and in the log of the machine it is abou
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 from typing import TYPE_CHECKING, Any
@@ -16,14 +17,17 @@ from harness.errors import HostError, ProviderError
 from harness.interfaces import MachineState
 from harness.providers import output
 from harness.spec import ProviderName
+from harness.wait import Deadline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from harness.interfaces import Network
 
     OnLine = Callable[[str, str], None]
+    Turn = Callable[[Callable[[str], None], float], AbstractContextManager[None]]
 
 PARALLEL = frozenset({ProviderName.LXC, ProviderName.LIBVIRT})
 """VirtualBox does not declare itself safe for parallel runs (reference/peers.md, lesson 5)."""
@@ -43,6 +47,11 @@ LOCKED = " is locked"
 LOCKED_HINT = "Another vagrant process works on this cluster; end it or wait, then run `up` again."
 
 
+def at_once(_tell: Callable[[str], None], _seconds: float) -> AbstractContextManager[None]:
+    """Wait for nobody."""
+    return contextlib.nullcontext()
+
+
 def _ignore(_name: str, _line: str) -> None:
     """Drop a line: it is in the log."""
 
@@ -57,9 +66,11 @@ class VagrantProvider:
         names: Every machine of the Vagrantfile.
         logs: The folder for ``vagrant.log`` and one ``NAME.log`` per machine.
         provider: Vagrant's provider.
+        turn: Waits, given who is told of it and for how long, until no other harness makes
+            machines.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a part of it
         self,
         root: Path,
         *,
@@ -68,6 +79,7 @@ class VagrantProvider:
         names: Sequence[str],
         logs: Path,
         provider: ProviderName,
+        turn: Turn = at_once,
     ) -> None:
         self.parallel = provider in PARALLEL
         self._root = root
@@ -82,17 +94,27 @@ class VagrantProvider:
         self._names = tuple(names)
         self._logs = logs
         self._provider = provider
+        self._turn = turn
 
     def up(self, names: Sequence[str], *, timeout: float, on_line: OnLine) -> None:
         """Create or start these machines, in parallel where the provider allows it.
 
         Raises:
             ProviderError: With the last lines of output; machines that exist are kept.
+            HostError: If it is not this harness's turn in time.
         """
-        if names:
+        if not names:
+            return
+        deadline = Deadline(timeout)
+
+        def tell(line: str) -> None:
+            for name in names:
+                on_line(name, line)
+
+        with self._turn(tell, timeout):
             for name in names:
                 self._said_by_lxc(name).unlink(missing_ok=True)
-            vagrant = self._vagrant(names, timeout, on_line)
+            vagrant = self._vagrant(names, deadline.remaining, on_line)
             vagrant.up(vm_name=output.selector(names), provider=str(self._provider))
 
     def provision(self, names: Sequence[str], *, timeout: float, on_line: OnLine) -> None:

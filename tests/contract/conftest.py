@@ -16,13 +16,15 @@ import pytest
 
 from harness import process
 from harness.interfaces import Endpoint, Provider, Transport
-from harness.providers.vagrant import VagrantProvider
+from harness.providers.vagrant import VagrantProvider, at_once
 from harness.spec import ProviderName
 from harness.transports.ssh import SshTransport
 from tests.fakes import FakeNetwork, FakeProvider
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from harness.providers.vagrant import Turn
 
 NAMES = ("ip-192.168.2.200", "ip-192.168.2.2", "ip-192.168.2.20")
 SSHD = Path("/usr/sbin/sshd")
@@ -50,7 +52,9 @@ class FakeVagrant:
         (folder / ".vagrant" / "machines").mkdir(parents=True)
         (folder / "names").write_text("".join(f"{name}\n" for name in NAMES))
 
-    def provider(self, *faults: str, provider: ProviderName = ProviderName.LXC) -> VagrantProvider:
+    def provider(
+        self, *faults: str, provider: ProviderName = ProviderName.LXC, turn: Turn = at_once
+    ) -> VagrantProvider:
         return VagrantProvider(
             self.folder,
             env={"FAKE_VAGRANT": str(self.folder), "FAKE_VAGRANT_FAULTS": " ".join(faults)},
@@ -58,6 +62,7 @@ class FakeVagrant:
             names=NAMES,
             logs=self.logs,
             provider=provider,
+            turn=turn,
         )
 
     @property

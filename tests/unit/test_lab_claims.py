@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import filelock
 import pytest
 
-from harness.errors import ClusterHeldError, HostError
+from harness import process
+from harness.errors import ClusterHeldError, HostError, InterruptedRunError
 from harness.lab import locks, network
 from harness.lab.network import LabNetwork
 
@@ -79,6 +80,15 @@ def test_a_workspace_that_nobody_may_look_into_is_there(
     host.namespace("a", Path("/home/somebody/clusters/a"))
     monkeypatch.setattr(Path, "is_file", refuse)
     assert lab.leftovers() == []
+
+
+def test_whoever_waits_for_another_harness_can_be_interrupted(
+    host: Host, lab: LabNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del host
+    monkeypatch.setattr(process.STOPPING, "is_set", lambda: True)
+    with filelock.FileLock(network.LOCK), pytest.raises(InterruptedRunError):
+        lab.create()
 
 
 def test_a_harness_that_hangs_while_it_claims_a_name_is_named(
