@@ -50,12 +50,13 @@ START_API_SERVER = f"[ ! -e {ASIDE} ] || mv {ASIDE} {MANIFEST}"
 FILL = """
 set -eu
 mkdir -p "$1" /run/full
-mount -t tmpfs -o size=64m,mode=755 full /run/full
+mount -t tmpfs -o size=16m,mode=755 full /run/full
 cp -a "$1/." /run/full/
-mount -o "remount,nr_inodes=$(df --output=iused /run/full | tail -n 1)" /run/full
-mount -o "remount,size=$(df --output=used --block-size=1K /run/full | tail -n 1)k" /run/full
+dd if=/dev/zero of=/run/full/.ballast bs=4k 2>/dev/null || true
+mount -o "remount,nr_inodes=$(df --output=iused /run/full | tail -n 1 | tr -d ' ')" /run/full
 mount --move /run/full "$1"
 ! touch "$1/one-more" 2>/dev/null
+! { echo more >> "$1/.ballast"; } 2>/dev/null
 """
 DISKS = {
     "machines": "/var/lib/harness",
