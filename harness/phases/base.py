@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+import threading
 from concurrent import futures
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness import process, wait
-from harness.errors import raise_all
+from harness.errors import InterruptedRunError, raise_all
 from harness.events import MachineProgress
 
 if TYPE_CHECKING:
@@ -77,9 +79,12 @@ class Site:
             work(machine)
             self.report(MachineProgress(machine.name, phase, "", done=True))
 
-        with futures.ThreadPoolExecutor(max_workers=len(chosen) + 1) as pool:
+        tasks: list[Callable[[], None]] = [beside]
+        tasks += [functools.partial(one, machine) for machine in chosen]
+        at_work: list[threading.Event] = []
+        with futures.ThreadPoolExecutor(max_workers=len(tasks)) as pool:
             try:
-                begun = [pool.submit(beside), *(pool.submit(one, machine) for machine in chosen)]
+                begun = [pool.submit(_work, task, phase, at_work) for task in tasks]
                 # A signal that comes just before a thread begins to wait does not wake it.
                 while futures.wait(begun, timeout=TICK_SECONDS).not_done:
                     pass
@@ -87,6 +92,9 @@ class Site:
                 raised = dict.fromkeys(future.exception() for future in begun)
             except BaseException:
                 process.stop_all()  # the pool waits for its threads, and they for machines
+                # It does not know of one that was just being started.
+                for ended in at_work:
+                    ended.wait()
                 raise
         errors = [error for error in raised if error]
         raise_all(errors, f"{phase} failed on {len(errors)} machines")
@@ -113,6 +121,22 @@ class Site:
             what=what,
             on_reason=lambda reason: self.report(MachineProgress(machine, phase, reason)),
         )
+
+
+def _work(task: Callable[[], None], phase: str, at_work: list[threading.Event]) -> None:
+    """Do what one thread does; until it has ended there is an event in `at_work` that is not set.
+
+    Raises:
+        InterruptedRunError: If everything is being stopped before it begins.
+    """
+    ended = threading.Event()
+    at_work.append(ended)
+    try:
+        if process.STOPPING.is_set():
+            raise InterruptedRunError(f"{phase} was not begun: everything is being stopped")
+        task()
+    finally:
+        ended.set()
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,6 +75,36 @@ def test_nobody_to_work_on_is_nothing_to_do(fake: FakeSite) -> None:
     fake.site().on_all([], "x", lambda machine: pytest.fail(machine.name))
 
 
+def test_a_thread_that_is_being_started_when_an_interruption_comes_is_waited_for(
+    fake: FakeSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start, begun, never = threading.Thread.start, threading.Event(), threading.Event()
+    ended: list[str] = []
+
+    def interrupted(thread: threading.Thread) -> None:
+        start(thread)
+        assert begun.wait(timeout=20)
+        raise KeyboardInterrupt
+
+    def beside() -> None:
+        begun.set()
+        process.STOPPING.wait(timeout=20)
+        never.wait(timeout=0.2)  # what it runs takes a moment to end
+        ended.append("beside")
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        fake.site().on_all(fake.plan.machines, "x", lambda _: None, beside=beside)
+    assert ended == ["beside"]
+
+
+def test_nothing_is_begun_once_everything_is_being_stopped(fake: FakeSite) -> None:
+    process.stop_all()
+    with pytest.raises(ExceptionGroup) as caught:
+        fake.site().on_all(fake.plan.machines, "x", lambda machine: pytest.fail(machine.name))
+    assert {type(error) for error in caught.value.exceptions} == {InterruptedRunError}
+
+
 def test_an_interruption_while_the_work_is_handed_out_stops_what_has_begun(
     fake: FakeSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
