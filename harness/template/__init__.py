@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from harness.template.mentions import Mention
     from harness.template.session import Frame
+    from harness.template.sources import Readers
 
 __all__ = [
     "Language", "MissingKey", "Options", "World", "in_language", "render", "render_address",
@@ -43,7 +44,7 @@ def _go_render(session: Session, frame: Frame, text: str) -> str:
     return go.render(session, frame, text)
 
 
-_READERS = {Language.JINJA2: jinja.mentions, Language.GO: _go_mentions}
+_READERS: Readers = {Language.JINJA2: jinja.mentions, Language.GO: _go_mentions}
 
 
 def render(

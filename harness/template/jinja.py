@@ -5,6 +5,7 @@ The only importer of jinja2.
 
 from __future__ import annotations
 
+import functools
 import traceback
 from typing import TYPE_CHECKING, Any
 
@@ -192,14 +193,15 @@ def _sites(error: Exception) -> Iterator[Site]:
             yield Site(frame.filename, frame.lineno or 1)
 
 
-def mentions(text: str, name: str) -> list[Mention]:
+@functools.lru_cache(maxsize=64)  # each machine's script is made of the same texts
+def mentions(text: str, name: str) -> tuple[Mention, ...]:
     """Return what a text includes by a name that is written in it.
 
     Raises:
         FaultError: If it cannot be parsed.
     """
     try:
-        return _mentioned(_Environment(None).parse(text, name, name))
+        return tuple(_mentioned(_Environment(None).parse(text, name, name)))
     except _COMPILE_ERRORS as error:
         raise _fault(error, name) from error
 

@@ -9,12 +9,12 @@ from harness.template.addresses import Address, Language, language_of
 from harness.template.faults import EXPRESSION_ERRORS, FaultError, Site, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from harness.template.mentions import Mention
     from harness.template.session import Session
 
-    Readers = Mapping[Language, Callable[[str, str], list[Mention]]]
+    Readers = Mapping[Language, Callable[[str, str], Sequence[Mention]]]
 
 
 def walk(session: Session, address: Address, language: Language, readers: Readers) -> list[Path]:
