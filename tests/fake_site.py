@@ -238,9 +238,9 @@ def script_of(name: str) -> str:
     return f"#!/bin/bash\n# {name}\ntoken={SECRETS.token}\n"
 
 
-def still_clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
+def still_clock(monkeypatch: pytest.MonkeyPatch, clock: FakeClock | None = None) -> FakeClock:
     """Let every wait pass its seconds on a clock of ours, so that no test sleeps."""
-    clock = FakeClock()
+    clock = clock or FakeClock()
     for name in ("until", "retry"):
         ours = partial(getattr(wait, name), clock=clock, sleep=clock.sleep)
         monkeypatch.setattr(wait, name, ours)
