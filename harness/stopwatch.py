@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from harness import known_issues, wait
 from harness.errors import HarnessError, InterruptedRunError, leaves
 from harness.events import PhaseEnded, PhaseFailed, PhaseStarted
+from harness.redaction import Redactor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,7 +67,8 @@ def _diagnose(phase: Phase, site: Site, error: BaseException) -> None:
         return
     try:
         if found := phase.diagnose(site):
-            error.add_note(found)
+            # It ends on a screen, in CI for all to read; a script may have said anything.
+            error.add_note(Redactor([site.secrets.token, site.secrets.ca_key])(found))
     except Exception as second:  # noqa: BLE001 - must not hide what it should explain
         error.add_note(f"The diagnosis failed too: {second!r}")
 

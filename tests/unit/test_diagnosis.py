@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harness import process
-from harness.errors import ProviderError, TransportError
+from harness.errors import PhaseError, ProviderError, TransportError
 from harness.interfaces import MachineState
 from harness.phases import (
     diagnosis,
@@ -25,6 +25,7 @@ from harness.phases import (
     ready,
     verify,
 )
+from harness.stopwatch import Stopwatch
 from tests.fake_site import LAST_WORDS, FakeSite, good_nodes, node, observed
 from tests.fakes import Answer, RecordingReporter
 
@@ -91,6 +92,22 @@ def test_the_last_lines_are_told_and_before_them_those_that_are_known(fake: Fake
     said = diagnosis.of_machines(fake.site(), [fake.plan.manager])
     last = lines[-diagnosis.LAST_LINES :]
     assert said.splitlines() == [f"{fake.manager}, last lines of kubelet:", TELLING, *last]
+
+
+def test_a_secret_in_a_journal_is_told_nobody(fake: FakeSite) -> None:
+    """A script of a user's own may let its shell trace what it runs."""
+    secrets = fake.site().secrets
+    traced = f"+ kubeadm join --token {secrets.token} 192.168.2.200:6443"
+    say(fake, fake.manager, kubelet=f"{traced}\n+ PASSWORD=planted\n{secrets.ca_key}\nafter")
+    fake.units[fake.manager].looks = [observed("install", "init", result="exit-code")]
+    stopwatch = Stopwatch(fake.reporter.report, lambda _: None)
+    with pytest.raises(PhaseError) as caught:
+        stopwatch.run(init.PHASE, fake.site(), fake.deadline())
+    (said,) = caught.value.__notes__
+    assert "+ kubeadm join --token (removed) 192.168.2.200:6443" in said
+    assert said.endswith("after")
+    for secret in (secrets.token, "planted", "MIIE"):
+        assert secret not in said
 
 
 def test_a_machine_that_says_nothing_is_not_quoted(fake: FakeSite) -> None:
