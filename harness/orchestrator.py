@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from harness import kubeconfig, nodes, render
+from harness import kubeconfig, nodes, render, wait
 from harness.convergence import converge
-from harness.errors import HarnessError, InterruptedRunError, leaves
+from harness.errors import CommandError, HarnessError, InterruptedRunError, TransportError, leaves
 from harness.events import Notice, PhaseEnded, PhaseFailed, PhaseStarted
 from harness.phases import SEQUENCE, kubelets, ready
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 DESTROY_SECONDS = 120.0
 # Machines that run answer in a quarter of a second; those that do not, never.
 SETTLED_SECONDS = 5.0
+# Of a cluster that is Ready: its API server is busy at worst.
+TABLE_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,13 @@ def up(
     if rows := _settled(cluster):
         return Outcome(changed=False, nodes=rows, seconds=time.monotonic() - began)
     converge(cluster, reporter, timeout=timeout, force=force, phases=phases)
-    items = cluster.api.get("nodes")
+    items = wait.retry(
+        lambda: cluster.api.get("nodes"),
+        on=(CommandError, TransportError),
+        timeout=TABLE_SECONDS,
+        interval=1,
+        what="the table of nodes",
+    )
     return Outcome(changed=True, nodes=_rows(items, cluster.plan), seconds=time.monotonic() - began)
 
 

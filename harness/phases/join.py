@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from harness import kubeadm, wait
-from harness.errors import TransportError
+from harness.errors import CommandError, TransportError
 from harness.events import Notice
 from harness.phases import script
 from harness.phases.base import Phase
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 NAME = "join"
 KUBECTL_SECONDS = 30.0
+# An API server that has just come back says "TLS handshake timeout" while the processors are busy.
+API_SECONDS = 60.0
 # A kubelet that has joined registers within a second or two.
 REGISTER_SECONDS = 5.0
 # A token that ends while workers wait for it is as good as ended.
@@ -32,7 +34,7 @@ def _run(site: Site, deadline: Deadline) -> str:
         site.plan.workers,
         NAME,
         lambda machine: _join(site, machine, deadline),
-        beside=lambda: _renew_token(site),
+        beside=lambda: _renew_token(site, deadline),
     )
     return ""
 
@@ -62,23 +64,33 @@ def _unregistered(site: Site, machine: MachinePlan) -> str | None:
     return None if found.stdout.strip() else found.stderr or "it has not registered"
 
 
-def _renew_token(site: Site) -> None:
-    """Let the cluster's bootstrap token live another day, if it has ended or soon will."""
+def _renew_token(site: Site, deadline: Deadline) -> None:
+    """Let the cluster's bootstrap token live another day, if it has ended or soon will.
+
+    Raises:
+        WaitTimeout: If the API server refuses, or is silent for longer than its start takes.
+    """
+
+    def ask(argv: list[str], what: str, stdin: bytes = b"") -> str:
+        answer = wait.retry(
+            lambda: site.api.kubectl(argv, timeout=KUBECTL_SECONDS, stdin=stdin).check(),
+            on=(CommandError, TransportError),
+            timeout=min(API_SECONDS, deadline.remaining),
+            interval=1,
+            what=what,
+        )
+        return answer.stdout
+
     token = site.secrets.token
     name = kubeadm.token_secret_name(token)
     argv = ["get", "secret", name, "--namespace=kube-system", "--ignore-not-found"]
-    path = "--output=jsonpath={.data.expiration}"
-    found = site.api.kubectl([*argv, path], timeout=KUBECTL_SECONDS).check().stdout
+    found = ask([*argv, "--output=jsonpath={.data.expiration}"], "the bootstrap token's end")
     now = datetime.now(tz=UTC)
     if found and kubeadm.token_expiry(found) > now + TOKEN_MARGIN:
         return
     manifest = kubeadm.token_secret(token, now + kubeadm.TOKEN_LIFETIME)
-    site.api.kubectl(
-        # By standard input: the token is secret, and a command line is not.
-        ["apply", "--filename=-"],
-        timeout=KUBECTL_SECONDS,
-        stdin=json.dumps(manifest).encode(),
-    ).check()
+    # By standard input: the token is secret, and a command line is not.
+    ask(["apply", "--filename=-"], "another bootstrap token", json.dumps(manifest).encode())
     site.report(Notice("The bootstrap token had ended; it lives another day.", level="debug"))
 
 

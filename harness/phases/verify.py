@@ -125,7 +125,14 @@ def _exchange(site: Site, probes: list[Probe], run: str, deadline: Deadline) -> 
         what="the probes' pods running",
         on_reason=lambda reason: site.report(Notice(f"verify: {reason}", level="debug")),
     )
-    _check_ranges(site.api, probes, addresses)
+    nodes = wait.retry(
+        lambda: site.api.get("nodes"),
+        on=(CommandError, TransportError),
+        timeout=deadline.remaining,
+        interval=INTERVAL_SECONDS,
+        what="the nodes' ranges",
+    )
+    _check_ranges(nodes, probes, addresses)
     for probe, target in zip(probes, [*probes[1:], probes[0]], strict=True):
         address = addresses[target.pod]
         site.report(MachineProgress(probe.node, NAME, f"fetching from {address}"))
@@ -160,13 +167,15 @@ def _not_running(
     return None
 
 
-def _check_ranges(api: ClusterAPI, probes: list[Probe], addresses: dict[str, str]) -> None:
+def _check_ranges(
+    nodes: list[dict[str, Any]], probes: list[Probe], addresses: dict[str, str]
+) -> None:
     """Check that each pod's address is of its own node's range, and that these differ.
 
     Raises:
         NotReadyError: Else the pods would share a network and the check prove nothing.
     """
-    ranges = {node["metadata"]["name"]: node["spec"].get("podCIDR") for node in api.get("nodes")}
+    ranges = {node["metadata"]["name"]: node["spec"].get("podCIDR") for node in nodes}
     for probe in probes:
         own = ranges.get(probe.node)
         address = addresses[probe.pod]

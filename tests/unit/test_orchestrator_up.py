@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harness import orchestrator
-from harness.errors import InterruptedRunError, NotReadyError, TransportError
+from harness.errors import CommandError, InterruptedRunError, NotReadyError, TransportError
 from harness.events import PhaseEnded, PhaseFailed, PhaseStarted
 from harness.phases import SEQUENCE
 from harness.phases.base import Phase
 from harness.stopwatch import Stopwatch
 from harness.wait import Deadline
 from tests.fake_run import LONG, Bench
+from tests.fake_site import good_nodes
 from tests.fakes import FakeClock
 
 if TYPE_CHECKING:
@@ -39,6 +40,14 @@ def test_phases_run_in_order_and_end_in_the_table(bench: Bench) -> None:
     assert outcome.changed
     assert [row.name for row in outcome.nodes] == list(bench.fake.plan.names)
     assert {row.status for row in outcome.nodes} == {"Ready"}
+
+
+def test_a_table_that_is_not_had_at_once_is_asked_for_again(bench: Bench) -> None:
+    """All phases are over: nothing but a moment's silence is in the way."""
+    nodes = good_nodes(bench.fake.plan)
+    bench.fake.api.polls = [TransportError("TLS handshake timeout"), CommandError("and"), nodes]
+    assert len(bench.up().nodes) == len(nodes)
+    assert bench.world.workspace.completed
 
 
 def test_each_phase_is_told_of_and_timed(bench: Bench) -> None:

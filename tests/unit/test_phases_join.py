@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harness import kubeadm
-from harness.errors import CommandError
+from harness.interfaces import Result
 from harness.phases import join
+from harness.wait import WaitTimeout
 from tests.fake_site import FakeSite, good_nodes, observed
 from tests.fakes import RecordingReporter
 from tests.samples import SECRETS
@@ -19,8 +20,6 @@ from tests.samples import SECRETS
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
-
-    from harness.interfaces import Result
 
 JOINED = observed("install", "join", "done")
 
@@ -100,10 +99,29 @@ def test_a_token_is_renewed_when_it_soon_ends(
     assert len(secrets_of(fake)) == renewed
 
 
+@pytest.mark.parametrize("words", [["get", "secret"], ["apply", "--filename=-"]])
+def test_an_api_server_that_has_just_come_back_may_be_slow_to_answer(
+    words: list[str], fake: FakeSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a power cut of the whole host, where it said "TLS handshake timeout"."""
+    kubectl = fake.api.kubectl
+    refusals = [1, 1]
+
+    def slow(argv: Sequence[str], *, timeout: float, stdin: bytes = b"") -> Result:
+        if argv[:2] == words and refusals:
+            return Result("manager", tuple(argv), refusals.pop(), "", "TLS handshake timeout", 0.0)
+        return kubectl(argv, timeout=timeout, stdin=stdin)
+
+    monkeypatch.setattr(fake.api, "kubectl", slow)
+    run(fake)
+    assert refusals == []
+    assert len(secrets_of(fake)) == 1
+
+
 def test_an_api_server_that_refuses_the_token_is_an_error(fake: FakeSite) -> None:
     fake.api.exit_status = 1
     fake.api.said = "forbidden"
-    with pytest.raises(CommandError, match="forbidden"):
+    with pytest.raises(WaitTimeout, match=r"(?s)token.s end: not within 60 s.*forbidden"):
         run(fake)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.errors import NotReadyError, TransportError
+from harness.errors import CommandError, NotReadyError, TransportError
 from harness.events import Notice
 from harness.phases import verify
 from tests.fake_pods import PodsAPI
@@ -165,6 +165,12 @@ def test_a_network_that_comes_a_little_late_is_waited_for(pods: Pods) -> None:
     pods.api.mends = True
     assert pods.run() == "3 pods exchanged nonces"
     assert pods.fake.clock.slept == [verify.INTERVAL_SECONDS]
+
+
+def test_nodes_that_are_not_told_at_once_are_asked_for_again(pods: Pods) -> None:
+    nodes = pods.api.items["nodes"]
+    pods.api.polls = [CommandError("TLS handshake timeout"), TransportError("and"), nodes]
+    assert pods.run() == "3 pods exchanged nonces"
 
 
 @pytest.mark.parametrize("address", ["192.168.2.2", "10.244.1.7"])
