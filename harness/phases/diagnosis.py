@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from harness.spec import MachinePlan
 
 SECONDS = 10.0
-STATES_SECONDS = 20.0
+# Vagrant takes 2 s for an answer, on a busy host ten times that.
+STATES_SECONDS = 40.0
 LAST_LINES = 8
 PODS = 20
 HEAD = "=== "

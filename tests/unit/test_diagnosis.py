@@ -146,7 +146,7 @@ def test_a_vagrant_that_cannot_be_asked_is_no_error(
 
     monkeypatch.setattr(fake.provider, "machines", hang)
     said = diagnosis.of_states(fake.site())
-    assert said == "Vagrant cannot be asked which machines run: it did not end within 20 s"
+    assert said == "Vagrant cannot be asked which machines run: it did not end within 40 s"
 
 
 @pytest.fixture
