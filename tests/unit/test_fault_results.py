@@ -29,10 +29,13 @@ def test_trials_are_kept_and_the_latest_of_a_cell_counts(tmp_path: Path) -> None
 
 def test_the_table_has_every_cell_and_tells_what_is_bad() -> None:
     text = results.report([GOOD, BAD])
-    rows = {row.split()[0]: row.split()[1:] for row in text.splitlines()[3:16]}
-    assert list(rows) == list(Fault)
-    assert rows["machine-stopped"] == ["-", "?", "?", "?", "?", "6", "?", "?"]
-    assert rows["disk-full"] == ["-", "?", "?", "?", "?", "?", "0", "BAD", "?"]
+    rows = [[entry.strip() for entry in row.split("|")[1:-1]] for row in text.splitlines()[2:17]]
+    table = {row[0]: dict(zip(rows[0][1:], row[1:], strict=True)) for row in rows[2:]}
+    assert list(table) == list(Fault)
+    assert table["machine-stopped"]["preflight"] == ""
+    assert table["machine-stopped"]["install"] == "?"
+    assert table["machine-stopped"]["join"] == "6"
+    assert table["disk-full"]["ready"] == "0 join BAD"
     assert "ready:disk-full: exit 0 in join; up 70 s, down 5 s; BAD: exit 0, not {7}" in text
 
 

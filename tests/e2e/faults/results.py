@@ -6,11 +6,11 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from tests.e2e.faults.cells import PHASES, SENSIBLE, Fault
+from tests.e2e.faults.cells import PHASES, SENSIBLE, Cell, Fault
 from tests.e2e.faults.trial import Trial
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
 
@@ -36,29 +36,28 @@ def line(trial: Trial) -> str:
 
 
 def report(trials: Sequence[Trial]) -> str:
-    """Return a table of faults and phases: how the struck `up` ended, and what is bad."""
+    """Return a table of faults and phases in Markdown, and below it what is bad.
+
+    An entry is with what the struck `up` ended: its exit code and, where another phase than
+    the struck one failed, that phase.
+    """
     latest = {trial.cell: trial for trial in trials}
-    width = max(map(len, Fault)) + 2
-    rows = [" " * width + "".join(f"{phase:>11}" for phase in PHASES)]
-    for fault in Fault:
-        entries = (_entry(latest, f"{phase}:{fault}") for phase in PHASES)
-        rows.append(f"{fault:<{width}}" + "".join(f"{entry:>11}" for entry in entries))
     tried = [latest[str(cell)] for cell in SENSIBLE if str(cell) in latest]
     bad = [trial for trial in tried if not trial.is_good]
     commits = ", ".join(dict.fromkeys(trial.commit for trial in tried))
     head = f"{len(tried)} of {len(SENSIBLE)} cells tried at {commits}; {len(bad)} bad"
-    return "\n".join([head, "", *rows, *_told(bad)])
+    rows = [f"| fault | {' | '.join(PHASES)} |", f"|---|{'---|' * len(PHASES)}"]
+    for fault in Fault:
+        entries = (_entry(latest, Cell(phase, fault)) for phase in PHASES)
+        rows.append(f"| {fault} | {' | '.join(entries)} |")
+    return "\n".join([head, "", *rows, *(f"\n{line(trial)}" for trial in bad)])
 
 
-def _entry(latest: dict[str, Trial], cell: str) -> str:
-    """Return the exit code and, where it is another one, the phase that noticed."""
-    if cell not in {str(one) for one in SENSIBLE}:
-        return "-"
-    if cell not in latest:
+def _entry(latest: dict[str, Trial], cell: Cell) -> str:
+    if cell.why_senseless:
+        return ""
+    trial = latest.get(str(cell))
+    if trial is None:
         return "?"
-    trial = latest[cell]
-    return f"{trial.status}" if trial.is_good else f"{trial.status} BAD"
-
-
-def _told(bad: Iterable[Trial]) -> list[str]:
-    return [f"\n{line(trial)}" for trial in bad]
+    noticed = "" if trial.noticed in {"", cell.phase} else f" {trial.noticed}"
+    return f"{trial.status}{noticed}{'' if trial.is_good else ' BAD'}"
