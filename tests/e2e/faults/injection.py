@@ -54,7 +54,8 @@ mount -t tmpfs -o size=16m,mode=755 full /run/full
 cp -a "$1/." /run/full/
 dd if=/dev/zero of=/run/full/.ballast bs=4k 2>/dev/null || true
 mount -o "remount,nr_inodes=$(df --output=iused /run/full | tail -n 1 | tr -d ' ')" /run/full
-mount --move /run/full "$1"
+mount --bind /run/full "$1"
+umount /run/full
 ! touch "$1/one-more" 2>/dev/null
 ! { echo more >> "$1/.ballast"; } 2>/dev/null
 """
