@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CLUSTER = "fault"
-# Twice what an undisturbed `up` takes on two cores where three run at once.
+# Far more than an undisturbed `up` takes on two cores where two run at once.
 UP_SECONDS = 240.0
 HANGING_UP_SECONDS = 30.0
 # Time for what is done after a failure: the diagnosis, the evidence.
