@@ -57,6 +57,7 @@ class Facts:
         machines: Where LXC keeps what machines write.
         memory_mib: What is available, not what is free.
         inotify_instances: Limit per user.
+        lab_machines: How many LXC machines are here already, as far as this user may know.
         has_virtualization: Whether the processor says ``vmx`` or ``svm``.
         has_kvm: Whether KVM can run a machine.
         bundle: Why the lab's bundle cannot be used; empty if it can.
@@ -78,6 +79,7 @@ class Facts:
     machines: Space
     memory_mib: int
     inotify_instances: int
+    lab_machines: int
     has_virtualization: bool
     has_kvm: bool
     bundle: str
@@ -108,6 +110,7 @@ def collect() -> Facts:
         machines=_space(machines.FOLDER),
         memory_mib=available_mib(Path("/proc/meminfo").read_text()),
         inotify_instances=int(Path("/proc/sys/fs/inotify/max_user_instances").read_text()),
+        lab_machines=_lab_machines(),
         has_virtualization=processor_virtualizes(),
         has_kvm=kvm_works(),
         bundle=trouble,
@@ -162,6 +165,13 @@ def _trouble(argv: list[str]) -> str:
     except process.ProcessFailed as error:
         return error.finished.tail or error.what
     return ""
+
+
+def _lab_machines() -> int:
+    try:
+        return len(machines.names())
+    except PermissionError:
+        return 0
 
 
 def _vagrant() -> tuple[str, str]:

@@ -35,6 +35,7 @@ GOOD_HOST = Facts(
     machines=Space("/var/lib/lxc", 10 * 1024),
     memory_mib=16 * 1024,
     inotify_instances=512,
+    lab_machines=0,
     has_virtualization=True,
     has_kvm=True,
     bundle="",

@@ -66,6 +66,7 @@ def test_what_a_provider_needs_is_an_error_with_a_cure(
     [
         ("memory", ProviderName.VIRTUALBOX, {"memory_mib": 1000}),
         ("inotify", ProviderName.LXC, {"inotify_instances": 8}),
+        ("inotify", ProviderName.LXC, {"inotify_instances": 128, "lab_machines": 4}),
         ("resources", ProviderName.LXC, {"has_sys_resource": False}),
         ("kvm", ProviderName.LIBVIRT, {"has_kvm": False}),
     ],
