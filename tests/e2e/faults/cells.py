@@ -69,7 +69,7 @@ SAYS: dict[Fault, str] = {
     Fault.DISK_FULL: r"{machine}, state:\n(?s:.*)/\S+ is full|{machine}: .*No space left",
     Fault.KUBELET_STOPPED: r"kubelet does not (?:run|answer)",
     Fault.API_SERVER_STOPPED: r"(?i:api server|:6443|control plane)",
-    Fault.VAGRANT_HANGS: r"did not end within \d+ s",
+    Fault.VAGRANT_HANGS: r"did not end within [\d.]+ s",
     Fault.VAGRANT_FAILS: r"exited 1\b(?s:.*)no ruby today",
 }
 
