@@ -287,6 +287,8 @@ def _pack(work: Work, bundle: Bundle) -> None:
 
 def _add(name: str, work: Work) -> None:
     """Give the box to Vagrant and unpack it once, for all machines to share."""
+    for left in vagrant_home().glob("tmp/vagrant-box-add-temp-*"):  # by one that was killed
+        shutil.rmtree(left)
     work.say("giving the box to Vagrant")
     box_file = work.needs["pack"].directory / BOX_FILE
     words = ["vagrant", "box", "add", "--force", "--provider", "lxc", "--name", name]

@@ -13,6 +13,7 @@ from harness.errors import HostError
 from harness.events import Notice
 from harness.lab import box
 from harness.lab.box import Box
+from harness.lab.steps import Done, Work
 from tests import fake_bundle
 
 if TYPE_CHECKING:
@@ -126,6 +127,32 @@ def test_nothing_is_built_from_a_damaged_bundle(bundle: Bundle, cache: Path) -> 
         box.build(bundle, on_event=events.append)
     assert events == []
     assert not cache.exists()
+
+
+VAGRANT = """\
+#!/bin/sh -eu
+while [ "$1" != --name ]; do shift; done
+mkdir -p "$VAGRANT_HOME/boxes/$2/0/lxc"
+printf '#!/bin/sh\\nmkdir "$(dirname "$0")/shared"\\n' > "$VAGRANT_HOME/boxes/$2/0/lxc/lxc-template"
+chmod +x "$VAGRANT_HOME/boxes/$2/0/lxc/lxc-template"
+"""
+
+
+def test_what_a_killed_import_left_is_removed_by_the_next(
+    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "vagrant").write_text(VAGRANT)
+    (tmp_path / "bin" / "vagrant").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
+    left = box.vagrant_home() / "tmp" / "vagrant-box-add-temp-20261125-4711-abc"
+    left.mkdir(parents=True)
+    (left / "rootfs.tar.gz").write_text("half")
+    needs = {"pack": Done(tmp_path, "")}
+    work = Work(tmp_path, tmp_path, needs, tmp_path / "log", say=lambda _: None)
+    box._add(box.box_name(bundle), work)
+    assert box.find(bundle) is not None
+    assert list(left.parent.iterdir()) == []
 
 
 def test_two_harnesses_at_once_give_vagrant_one_box(
