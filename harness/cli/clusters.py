@@ -196,12 +196,13 @@ def _remove_by_name(workspace: Workspace, virtual: Iterable[str]) -> None:
     """
     removals: list[Callable[[], None]] = [parts.remains(workspace).remove]
     removals += [partial(domains.destroy, domain) for domain in virtual]
+    removals.append(partial(kubeconfig.forget_all, workspace.kubeconfigs, workspace.cluster))
     removals.append(partial(_refuse_to_forget, workspace))
-    errors = []
+    errors: list[Exception] = []
     for remove in removals:
         try:
             remove()
-        except HostError as error:
+        except (HostError, ExceptionGroup) as error:
             errors.append(error)
     raise_all(errors, "what could not be removed")
     workspace.remove()

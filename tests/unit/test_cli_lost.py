@@ -123,12 +123,15 @@ def test_a_cluster_whose_plan_nobody_can_read_is_removed_by_its_name(
     host.namespace("a", root)
     host.machines(MACHINE, workspace=root)
     host.domain("harness-a-ip-10.0.0.2", f"Source: {root}/vagrant/Vagrantfile")
+    Workspace.of("a").note_kubeconfig(host.root / "kubeconfig")
+    host.write("kubeconfig", "users: [{name: harness-a}, {name: harness-b}]\n")
     ran = run("down", *words)
     assert ran.code == 0
     assert f"warning: {root}/plan.json cannot be read: " in ran.err
     assert "Cluster `a` is gone." in ran.err
     assert host.left == []
     assert list((host.root / "domains").iterdir()) == []
+    assert "users:\n- name: harness-b\n" in host.read("kubeconfig")
     assert not root.exists()
 
 
