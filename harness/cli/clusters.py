@@ -26,7 +26,7 @@ from harness.cli import (
 from harness.cli.options import Files, Name, Output, Print, Provider, ProviderChoice, example
 from harness.cli.resolution import Resolved
 from harness.cluster import Cluster
-from harness.errors import HarnessError, HostError, UnreadablePlanError, UsageError, raise_all
+from harness.errors import HostError, UnreadablePlanError, UsageError, raise_all
 from harness.lab.census import Found
 from harness.orchestrator import Outcome
 from harness.workspace import Workspace
@@ -142,7 +142,7 @@ def down(
     for one in chosen:
         try:
             _remove(one)
-        except (HarnessError, ExceptionGroup) as error:
+        except Exception as error:  # not even a bug shall keep the others
             if interrupts.is_stop(error):
                 raise
             errors.append(error)

@@ -107,17 +107,25 @@ def test_a_workspace_that_stays_is_told_with_how_to_remove_it(
     assert run("down", "--all").err == "Cluster `a` is gone.\n"
 
 
+@pytest.mark.parametrize(
+    ("error", "code"), [(ProviderError("Vagrant still has it"), 5), (KeyError("a bug"), 1)]
+)
 @pytest.mark.usefixtures("host")
 def test_down_all_goes_on_past_a_cluster_that_stays(
-    run: Callable[..., Ran], state: Path, monkeypatch: pytest.MonkeyPatch, world: FakeWorld
+    error: Exception,
+    code: int,
+    run: Callable[..., Ran],
+    state: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    world: FakeWorld,
 ) -> None:
-    def down(cluster: Cluster, _reporter: Reporter) -> None:
-        raise ProviderError(f"Vagrant still has {cluster.plan.cluster}")
+    def down(_cluster: Cluster, _reporter: Reporter) -> None:
+        raise error
 
     world.record()
     (state / "clusters" / "without-a-plan").mkdir()
     monkeypatch.setattr(orchestrator, "down", down)
     ran = run("down", "--all")
-    assert ran.code == 5
+    assert ran.code == code
     assert "Cluster `without-a-plan` is gone." in ran.err
     assert world.workspace.exists
