@@ -41,6 +41,12 @@ MOST_ATTEMPTS = 5
 RECOVERED_SECONDS = 300.0
 
 
+def watched(plan: ClusterPlan) -> list[MachinePlan]:
+    """Return the machines of groups that were not freed."""
+    freed = {group.id for group in plan.groups if not group.watched}
+    return [machine for machine in plan.machines if machine.group not in freed]
+
+
 @dataclass
 class Record:
     """What the watch remembers of one machine; seconds are the clock's.
@@ -106,14 +112,11 @@ class Ward:
         Args:
             plan: What is committed.
             states: Of the machines, as far as Vagrant was asked.
-            health: Of the machines, as their flavors judge.
+            health: Of the machines that are watched, as their flavors judge.
             is_pending: Whether something that was committed has not come about yet.
         """
-        freed = {group.id for group in plan.groups if not group.watched}
         gone, sick = set(), set()
-        for machine in plan.machines:
-            if machine.group in freed:
-                continue
+        for machine in watched(plan):
             record = self.records.setdefault(machine.name, Record())
             state = states.get(machine.name, MachineState.RUNNING)
             if state is not MachineState.RUNNING:
@@ -207,6 +210,7 @@ class Watch:
         self._pause = pause
         self._ward = Ward(clock, reporter.report)
         self._vagrant_asked = clock() - VAGRANT_SECONDS
+        self._was_well = False
 
     def run(self) -> None:
         """Look again and again, until it is interrupted between two looks, or all is removed.
@@ -252,13 +256,15 @@ class Watch:
 
     def _look(self, cluster: Cluster) -> bool:
         plan, api = cluster.plan, Snapshot(cluster.api)
-        health = {machine.name: flavors.healthy(machine, api) for machine in plan.machines}
+        health = {machine.name: flavors.healthy(machine, api) for machine in watched(plan)}
         steps = reconcile.steps(plan, cluster.recorded)
         is_pending = bool(steps) or not cluster.workspace.completed
         states = self._states(cluster, health)
         verdict = self._ward.judge(plan, states, health, is_pending=is_pending)
         if not verdict:
+            self._tell(plan, is_well=_are_well(health) and not is_pending)
             return False
+        self._was_well = False
         try:
             converge(cluster, self._reporter, timeout=self._timeout, sick=sorted(verdict.sick))
         except InterruptedRunError:
@@ -268,16 +274,25 @@ class Watch:
             self._ward.treated([plan.cluster])
         else:
             self._ward.records.pop(plan.cluster)
-            self._reporter.report(Notice(f"{plan.cluster} is as committed."))
+            self._tell(plan, is_well=True)
         self._ward.treated(verdict.gone | verdict.sick)
         return True
+
+    def _tell(self, plan: ClusterPlan, *, is_well: bool) -> None:
+        """Say that all is well, if it was not at the last look, or there was none."""
+        if is_well and not self._was_well:
+            self._reporter.report(Notice(f"{plan.cluster} is as committed."))
+        self._was_well = is_well
 
     def _states(self, cluster: Cluster, health: Mapping[str, Health]) -> Mapping[str, MachineState]:
         """Ask Vagrant, if a node is not well or it has not been asked for long."""
         now = self._clock()
-        well = all(one.state is HealthState.HEALTHY for one in health.values())
-        if well and now - self._vagrant_asked < VAGRANT_SECONDS:
+        if _are_well(health) and now - self._vagrant_asked < VAGRANT_SECONDS:
             return {}
         self._vagrant_asked = now
         cluster.network.create()  # Vagrant runs inside it
         return cluster.provider.machines(timeout=STATES_SECONDS)
+
+
+def _are_well(health: Mapping[str, Health]) -> bool:
+    return all(one.state is HealthState.HEALTHY for one in health.values())

@@ -209,6 +209,29 @@ def test_a_machine_that_somebody_destroyed_is_made_again(watched: Watched) -> No
     assert not watched.watch.look()
 
 
+def test_that_all_is_well_is_said_once_and_again_when_it_is_again(watched: Watched) -> None:
+    well = f"{PLAN.cluster} is as committed."
+    watched.watch.look()
+    watched.watch.look()
+    assert watched.said == [well]
+    condition = watched.estate.node(FIRST)["status"]["conditions"][-1]
+    condition |= {"status": "False", "reason": "KubeletNotReady", "message": "down"}
+    watched.watch.look()
+    condition["status"] = "True"
+    watched.watch.look()
+    assert watched.said == [well, f"{FIRST} is unhealthy: {ILL.reason}", well]
+
+
+def test_what_becomes_of_a_group_that_was_freed_is_no_reason_not_to_be_well(
+    watched: Watched,
+) -> None:
+    groups = tuple(replace(one, watched=one.id != WORKERS) for one in PLAN.groups)
+    watched.plan = replace(PLAN, groups=groups)
+    watched.estate.node(FIRST)["status"]["conditions"][-1]["status"] = "False"
+    watched.watch.look()
+    assert watched.said == [f"{PLAN.cluster} is as committed."]
+
+
 def test_vagrant_is_asked_as_soon_as_a_node_is_not_well(watched: Watched) -> None:
     watched.watch.look()
     watched.estate.world.provider.destroy([SECOND], timeout=1)
