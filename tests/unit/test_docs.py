@@ -46,7 +46,7 @@ def shown_commands() -> Iterator[tuple[str, str]]:
     for name, text in documents():
         lines = re.findall(r"^\$ (.+)$", text, re.MULTILINE)
         for line in [*lines, *CODE.findall(text)]:
-            command = re.sub(r"\s+# .*", "", line)
+            command = re.sub(r"\s+(# .*|&)$", "", line)
             if command.startswith("harness ") and "…" not in command:
                 yield name, command
 
