@@ -13,6 +13,7 @@ from tests.e2e.faults.cells import Cell, Fault
 from tests.e2e.faults.trial import Trial
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 GOOD = Trial("join:machine-stopped", "abc1234", 6, "join", seconds={"up": 70.4, "down": 5.0})
@@ -46,19 +47,28 @@ def test_a_cell_that_was_good_is_not_tried_again(
     results.append(file, GOOD)
     tried = []
 
-    def try_apart(cell: Cell, worker: str) -> Trial:
-        tried.append((str(cell), worker))
-        return replace(GOOD, cell=str(cell), failure="no" if cell.phase == "init" else "")
+    def try_apart(row: Sequence[Cell], worker: str) -> list[Trial]:
+        tried.append((" ".join(map(str, row)), worker))
+        return [
+            replace(GOOD, cell=str(cell), failure="no" if cell.phase == "init" else "")
+            for cell in row
+        ]
 
     monkeypatch.setattr(matrix, "try_apart", try_apart)
-    argv = ["faults", "join:machine-stopped", "install:sigint", "init:sigint", "--into", str(file)]
+    argv = [
+        "faults",
+        "join:machine-stopped",
+        "install:sigterm",
+        "init:sigterm",
+        "--into",
+        str(file),
+    ]
     monkeypatch.setattr("sys.argv", argv)
     assert matrix.main() == 1
     assert matrix.main() == 1
-    assert tried == [("install:sigint", "gw0"), ("init:sigint", "gw0"), ("init:sigint", "gw0")]
-    assert (
-        "[2/2] init:sigint: exit 6 in join; up 70 s, down 5 s; BAD: no" in capsys.readouterr().out
-    )
+    assert [row for row, _ in tried] == ["install:sigterm init:sigterm", "init:sigterm"]
+    said = "[2/2] init:sigterm: exit 6 in join; up 70 s, down 5 s; BAD: no"
+    assert said in capsys.readouterr().out
 
 
 def test_every_cell_is_listed_with_the_reason_where_it_is_not_tried() -> None:
@@ -72,3 +82,14 @@ def test_every_cell_is_listed_with_the_reason_where_it_is_not_tried() -> None:
 def test_a_cell_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=text.rpartition(":")[2]):
         Cell.of(text)
+
+
+def test_a_row_is_a_fault_from_phase_to_phase_and_what_is_not_resumed_is_alone() -> None:
+    chosen = ["join:disk-full", "verify:sigint", "init:disk-full", "init:sigint"]
+    rows = cells.rows(map(Cell.of, chosen))
+    assert [[str(cell) for cell in row] for row in rows] == [
+        ["init:disk-full", "join:disk-full"],
+        ["init:sigint"],
+        ["verify:sigint"],
+    ]
+    assert sorted(map(str, sum(cells.rows(cells.SENSIBLE), ()))) == sorted(map(str, cells.SENSIBLE))

@@ -9,9 +9,13 @@ import re
 import signal
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from harness.errors import HostError, InterruptedRunError, NotReadyError, PhaseError, ProviderError
 from harness.phases import SEQUENCE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 PHASES = tuple(phase.name for phase in SEQUENCE)
 MANAGER = "ip-192.168.2.200"
@@ -149,7 +153,7 @@ class Cell:
 
     @property
     def resumes(self) -> bool:
-        """Whether `up` is run again before `down`; SIGINT has its own test of that."""
+        """Whether `up` goes on from there; after SIGINT `down` comes at once."""
         return self.fault is not Fault.SIGINT
 
     def _is_before(self, phase: str) -> bool:
@@ -158,6 +162,24 @@ class Cell:
 
 ALL = tuple(Cell(phase, fault) for fault in Fault for phase in PHASES)
 SENSIBLE = tuple(cell for cell in ALL if not cell.why_senseless)
+
+
+def rows(chosen: Iterable[Cell]) -> list[tuple[Cell, ...]]:
+    """Group cells into rows, each of which one cluster goes through.
+
+    A row is one fault in one phase after the other: what resumes from the first is struck by
+    the second. Cells that `down` shall follow at once are alone.
+    """
+    found: dict[Fault, list[Cell]] = {}
+    alone = []
+    for cell in sorted(chosen, key=lambda cell: PHASES.index(cell.phase)):
+        if cell.resumes:
+            found.setdefault(cell.fault, []).append(cell)
+        else:
+            alone.append((cell,))
+    return [*map(tuple, found.values()), *alone]
+
+
 IN_CI = tuple(
     Cell(phase, fault)
     for phase, fault in (

@@ -122,7 +122,8 @@ class Injection:
         )
         script.chmod(0o755)
         (self.folder / "broken").touch()
-        os.environ["PATH"] = f"{self.folder}:{os.environ['PATH']}"
+        if str(self.folder) not in os.environ["PATH"].split(os.pathsep):
+            os.environ["PATH"] = f"{self.folder}{os.pathsep}{os.environ['PATH']}"
 
     def strike(self, harness: subprocess.Popen[str]) -> None:
         """Let it happen, while the harness stands still so that its phase does not pass."""

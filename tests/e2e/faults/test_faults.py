@@ -23,5 +23,5 @@ pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("lab_host")]
     ids=str,
 )
 def test_a_fault_is_told_and_what_it_leaves_can_be_mended_and_removed(cell: Cell) -> None:
-    made = try_apart(cell, labs.WORKER or "gw0")
+    (made,) = try_apart([cell], labs.WORKER or "gw0")
     assert made.is_good, results.line(made)

@@ -1,8 +1,9 @@
-"""One cell on real machines: `up` is struck, judged, run again and removed."""
+"""Cells on real machines: `up` is struck, judged and run again; in the end all is removed."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -11,7 +12,7 @@ import subprocess
 import time
 from concurrent import futures
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.lab import box
 from tests.e2e import lab as labs
@@ -22,12 +23,12 @@ from tests.soak import footprint
 from tests.soak.footprint import Footprint
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
 CLUSTER = "fault"
 # Far more than an undisturbed `up` takes on two cores where two run at once.
-UP_SECONDS = 240.0
+UP_SECONDS = 180.0
 HANGING_UP_SECONDS = 30.0
 # Time for what is done after a failure: the diagnosis, the evidence.
 AFTERWARDS_SECONDS = 120.0
@@ -65,35 +66,40 @@ class Trial:
         return not self.failure
 
 
-def run(cell: Cell, commit: str, folder: Path) -> Trial:
-    """Try one cell.
+def run(row: Sequence[Cell], commit: str, folder: Path) -> list[Trial]:
+    """Let one cluster go through some cells: each `up` is struck, and the next one resumes.
 
     The process must have adopted orphans (`footprint.adopt_orphans`): what is left is told by
-    descent too.
+    descent too. What happens after the last cell is told of that one.
 
     Args:
-        cell: Which.
+        row: In the order of their phases.
         commit: What is tried.
         folder: Empty; for state, groups and temporary files.
     """
-    trial = Trial(str(cell), commit)
     folders = [folder, *(box.vagrant_home() / name for name in ("data", "tmp"))]
     lab = make_lab(folder, CLUSTER)
     before = Footprint.now(folders)
     tools = folder / "tools"
     tools.mkdir()
-    injection = Injection(cell, lab, tools)
-    injection.prepare()
-    _attempt(trial, lambda: _struck(trial, injection))
-    _attempt(trial, injection.cure)
-    if cell.resumes and trial.is_good:
-        _attempt(trial, lambda: _again(trial, lab))
-    _attempt(trial, lambda: _down(trial, lab))
+    trials = [_one(Injection(cell, lab, tools), commit) for cell in row]
+    last = trials[-1]
+    if row[-1].resumes:
+        _attempt(last, lambda: _again(last, lab))
+    _attempt(last, lambda: _down(last, lab))
     shutil.rmtree(tools)
     after = footprint.settled(before, folders, lab.cluster)
     if left := after.left_since(before, lab.cluster):
-        trial.failure += f"left behind: {left}\n"
+        last.failure += f"left behind: {left}\n"
     footprint.end(left.get("processes", ()))
+    return trials
+
+
+def _one(injection: Injection, commit: str) -> Trial:
+    trial = Trial(str(injection.cell), commit)
+    injection.prepare()
+    _attempt(trial, lambda: _struck(trial, injection))
+    _attempt(trial, injection.cure)
     return trial
 
 
@@ -110,11 +116,13 @@ def _struck(trial: Trial, injection: Injection) -> None:
     cell, lab = injection.cell, injection.lab
     limit = HANGING_UP_SECONDS if cell.fault is Fault.VAGRANT_HANGS else UP_SECONDS
     began = time.monotonic()
+    archives = _archives(lab)
+    news = News(lab.workspace / "logs" / "events.jsonl")
     process = lab.start("up", f"--timeout={limit:g}", *map(str, lab.groups))
     with futures.ThreadPoolExecutor(max_workers=1) as pool:
         said = pool.submit(process.communicate)
         try:
-            _strike(process, injection)
+            _strike(process, injection, news)
             _, output = said.result(timeout=limit + AFTERWARDS_SECONDS)
         except BaseException:
             process.kill()
@@ -122,18 +130,25 @@ def _struck(trial: Trial, injection: Injection) -> None:
     trial.status = process.returncode
     trial.seconds["up"] = time.monotonic() - began
     _judge(trial, injection, output)
+    if cell.fails and cell.phase != "preflight":
+        made = _archives(lab) - archives
+        assert len(made) == 1, f"evidence: {made}\n{output}"
 
 
-def _strike(process: subprocess.Popen[str], injection: Injection) -> None:
+def _archives(lab: labs.Lab) -> set[Path]:
+    return set((lab.state / "evidence").glob("*.tar.gz"))
+
+
+def _strike(process: subprocess.Popen[str], injection: Injection, news: News) -> None:
     """Wait for the cell's phase; the harness stands still while it is struck."""
-    cell, lab = injection.cell, injection.lab
+    cell = injection.cell
     if cell.fault in VAGRANT:
         return  # it is faulty from the beginning, in what this phase asks of it
     labs.wait_for(
         f"the phase {cell.phase}",
-        lambda: is_in(lab, cell) or process.poll() is not None,
+        lambda: is_in(news.come(), cell) or process.poll() is not None,
         timeout=UP_SECONDS,
-        interval=0.1,
+        interval=0.02,
     )
     assert process.poll() is None, f"`up` ended before {cell}"
     os.kill(process.pid, signal.SIGSTOP)
@@ -145,16 +160,34 @@ def _strike(process: subprocess.Popen[str], injection: Injection) -> None:
     injection.goes_on()
 
 
-def is_in(lab: labs.Lab, cell: Cell) -> bool:
-    """Whether the cell's phase has begun; in `machines`, whether its machine has booted."""
-    for event in lab.events():
-        if event.get("phase") != cell.phase:
-            continue
-        if cell.phase != "machines":
-            return True
-        if event.get("machine") == cell.machine and BOOTED in event["reason"]:
-            return True
-    return False
+class News:
+    """What is added to a file of events, from now on."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._read = file.stat().st_size if file.exists() else 0
+
+    def come(self) -> list[dict[str, Any]]:
+        """Return the events that have come since the last look."""
+        if not self._file.exists():
+            return []
+        with self._file.open("rb") as file:
+            file.seek(self._read)
+            whole, newline, _ = file.read().rpartition(b"\n")  # the last line may be half written
+        self._read += len(whole + newline)
+        return [json.loads(line) for line in whole.splitlines()]
+
+
+def is_in(events: Iterable[dict[str, Any]], cell: Cell) -> bool:
+    """Whether one of them is of the cell's phase; in `machines`, that its machine has booted."""
+    return any(
+        event.get("phase") == cell.phase
+        and (
+            cell.phase != "machines"
+            or (event.get("machine") == cell.machine and BOOTED in event["reason"])
+        )
+        for event in events
+    )
 
 
 def _judge(trial: Trial, injection: Injection, output: str) -> None:
@@ -178,22 +211,20 @@ def _judge_interruption(cell: Cell, lab: labs.Lab, output: str) -> None:
     """An interruption collects nothing, and leaves what can be collected from."""
     if cell.fault is not Fault.SIGKILL:
         assert f"Interrupted. What exists of cluster `{lab.cluster}` is kept." in output, output
-    archive = lab.state / "evidence" / "asked-for.tar.gz"
+    archive = lab.state / "evidence" / f"{cell.phase}.tar.gz"
     logs = lab.named("logs", "--out", str(archive), timeout=AFTERWARDS_SECONDS)
     assert logs.status == 0, f"`logs` exited {logs.status}:\n{logs.stderr}"
     assert archive.is_file()
 
 
 def _judge_failure(trial: Trial, injection: Injection, said: str) -> None:
-    cell, lab = injection.cell, injection.lab
+    cell = injection.cell
     assert re.search(cell.says, said), f"the cause is not told ({cell.says}):\n{said}"
     if cell.phase == "preflight":
         return  # nothing was begun: neither a phase, nor a machine, nor evidence of anything
     assert trial.noticed, f"no phase is named:\n{said}"
     names = {cell.machine, MANAGER} if cell.fault is Fault.API_SERVER_STOPPED else {cell.machine}
     assert any(name in said for name in names), f"{names} are not named:\n{said}"
-    archives = list((lab.state / "evidence").glob("*.tar.gz"))
-    assert len(archives) == 1, f"evidence: {archives}\n{said}"
 
 
 def _again(trial: Trial, lab: labs.Lab) -> None:
