@@ -34,7 +34,7 @@ DOCUMENT = labs.ROOT / "docs" / "walkthrough.md"
 MANAGER, FIRST, SECOND, THIRD = labs.NAMES
 FOURTH = "ip-192.168.2.5"
 WORKERS = {FIRST, SECOND, THIRD, FOURTH}
-STEP_SECONDS = 200.0
+STEP_SECONDS = labs.UP_SECONDS
 HEALED_SECONDS = 90.0
 # Vagrant is asked once a minute, and the node of a lost machine tells after 40 s.
 NOTICED_SECONDS = 70.0
