@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,8 +15,8 @@ from tests.e2e.faults.trial import Trial
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
+DOCUMENT = Path(__file__).parents[2] / "docs" / "reliability.md"
 GOOD = Trial("join:machine-stopped", "abc1234", 6, "join", seconds={"up": 70.4, "down": 5.0})
 BAD = replace(GOOD, cell="ready:disk-full", status=0, failure="exit 0, not {7}")
 
@@ -85,11 +86,32 @@ def test_a_cell_that_is_none_is_refused(text: str) -> None:
 
 
 def test_a_row_is_a_fault_from_phase_to_phase_and_what_is_not_resumed_is_alone() -> None:
-    chosen = ["join:disk-full", "verify:sigint", "init:disk-full", "init:sigint"]
+    chosen = ["join:sigterm", "verify:sigint", "install:sigterm", "init:sigint"]
+    chosen += ["join:disk-full", "ready:disk-full", "install:disk-full", "join:network-cut"]
     rows = cells.rows(map(Cell.of, chosen))
     assert [[str(cell) for cell in row] for row in rows] == [
-        ["init:disk-full", "join:disk-full"],
         ["init:sigint"],
         ["verify:sigint"],
+        ["install:sigterm", "join:sigterm"],
+        ["join:network-cut"],
+        ["install:disk-full"],
+        ["join:disk-full", "ready:disk-full"],
     ]
     assert sorted(map(str, sum(cells.rows(cells.SENSIBLE), ()))) == sorted(map(str, cells.SENSIBLE))
+
+
+def test_the_document_has_every_cell_that_makes_sense_and_none_of_them_is_bad() -> None:
+    text = DOCUMENT.read_text(encoding="utf-8")
+    head = f"| fault | {' | '.join(cells.PHASES)} |"
+    rows = text.partition(head)[2].partition("\n\n")[0].splitlines()[2:]
+    told = {
+        f"{phase}:{fault}": entry
+        for fault, *entries in ([part.strip() for part in row.split("|")[1:-1]] for row in rows)
+        for phase, entry in zip(cells.PHASES, entries, strict=True)
+    }
+    assert set(told) == {str(cell) for cell in cells.ALL}
+    for cell in cells.SENSIBLE:
+        code, _, noticed = told[str(cell)].partition(" ")
+        assert int(code) in cell.codes, cell
+        assert noticed in {"", *cells.PHASES}, cell
+    assert not any(told[str(cell)] for cell in cells.ALL if cell.why_senseless)

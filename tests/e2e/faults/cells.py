@@ -156,6 +156,16 @@ class Cell:
         """Whether `up` goes on from there; after SIGINT `down` comes at once."""
         return self.fault is not Fault.SIGINT
 
+    @property
+    def is_fresh(self) -> bool:
+        """Whether it takes a cluster on which nothing was tried before.
+
+        Where `up` bears a fault, or `down` comes at once, nothing is left to be struck in. And
+        what init or join has written before is there when the disk is full afterwards.
+        """
+        writes = self.fault is Fault.DISK_FULL and self.phase in {"init", "join"}
+        return writes or self.fault in PASSING or not self.resumes
+
     def _is_before(self, phase: str) -> bool:
         return PHASES.index(self.phase) < PHASES.index(phase)
 
@@ -168,16 +178,15 @@ def rows(chosen: Iterable[Cell]) -> list[tuple[Cell, ...]]:
     """Group cells into rows, each of which one cluster goes through.
 
     A row is one fault in one phase after the other: what resumes from the first is struck by
-    the second. Cells that `down` shall follow at once are alone.
+    the second.
     """
-    found: dict[Fault, list[Cell]] = {}
-    alone = []
-    for cell in sorted(chosen, key=lambda cell: PHASES.index(cell.phase)):
-        if cell.resumes:
-            found.setdefault(cell.fault, []).append(cell)
-        else:
-            alone.append((cell,))
-    return [*map(tuple, found.values()), *alone]
+    found: list[list[Cell]] = []
+    order = list(Fault)
+    for cell in sorted(chosen, key=lambda one: (order.index(one.fault), PHASES.index(one.phase))):
+        if cell.is_fresh or not found or found[-1][0].fault is not cell.fault:
+            found.append([])
+        found[-1].append(cell)
+    return list(map(tuple, found))
 
 
 IN_CI = tuple(
