@@ -36,8 +36,6 @@ FOURTH = "ip-192.168.2.5"
 WORKERS = {FIRST, SECOND, THIRD, FOURTH}
 STEP_SECONDS = labs.UP_SECONDS
 HEALED_SECONDS = 90.0
-# Vagrant is asked once a minute, and the node of a lost machine tells after 40 s.
-NOTICED_SECONDS = 70.0
 
 
 @dataclass
@@ -249,7 +247,7 @@ def test_a_rolling_update_makes_one_worker_after_the_other_anew(
 def test_a_worker_that_was_destroyed_behind_our_back_is_replaced_by_watch(
     cluster: Walk, became: Became, changes: Callable[[], list[Change]]
 ) -> None:
-    cluster.through("A lost machine", patience=NOTICED_SECONDS + HEALED_SECONDS)
+    cluster.through("A lost machine", patience=STEP_SECONDS)
     cluster.nodes.wait_for(FIRST, READY)
     for name in (MANAGER, SECOND):
         assert became(name) == [READY]
