@@ -42,6 +42,7 @@ def world() -> World:
         now=lambda: datetime.now().astimezone(),
         environment=os.environ,
         say=_say,
+        seconds=time.monotonic,
     )
 
 

@@ -6,7 +6,9 @@ The only importer of jinja2.
 from __future__ import annotations
 
 import functools
+import json
 import traceback
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import (
@@ -21,21 +23,26 @@ from jinja2 import (
 from jinja2.exceptions import SecurityError, TemplateSyntaxError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from harness.template.addresses import Address, Language
+from harness.template.addresses import Address, Language, language_of
 from harness.template.faults import EXPRESSION_ERRORS, FaultError, Site, text_of
 from harness.template.functions import TABLE
 from harness.template.functions.table import modest, modest_text
 from harness.template.mentions import FETCHING, Mention
 from harness.template.session import Frame, Session
+from harness.template.world import MAX_OUTPUT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, MutableMapping
 
+    from jinja2 import Environment, Template
     from jinja2.runtime import Context
 
 # A template of twenty nested loops is more than Python can compile: that is a SyntaxError.
 _COMPILE_ERRORS = (TemplateError, SyntaxError, AssertionError, *EXPRESSION_ERRORS)
 _LARGEST_POWER = 4096  # in bits
+_NOT_OURS = ("<frozen", "<template>")  # Python's own modules, and `_Loader`'s one line
+_TOP = "top-level template code"  # as jinja2 names it in tracebacks
+_TURNS = "turns of a loop"  # a filter that no template can name
 
 
 class _Environment(ImmutableSandboxedEnvironment):
@@ -61,17 +68,29 @@ class _Environment(ImmutableSandboxedEnvironment):
             # Jinja's own filters stay what Jinja's documents say.
             if name not in self.filters:
                 self.filters[name] = _piped(session, name)
+        for name, value in (session.names if session else {}).items():
+            if callable(value):
+                self.filters.setdefault(name, value)
+        self.filters[_TURNS] = _counted(session)
         self.globals["dict"] = _dict
+
+    def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
+        tree = super()._parse(source, name, filename)
+        for loop in tree.find_all(nodes.For):
+            loop.iter = nodes.Filter(loop.iter, _TURNS, [], [], None, None, lineno=loop.lineno)
+        return tree
 
     def join_path(self, template: str, parent: str) -> str:
         if self._session is None:
             return template
         base = Address.of(parent)
-        address = base.resolve(template, self._session.folder)
         try:
+            address = base.resolve(template, self._session.folder)
             self._session.allow(address, base)
         except ValueError as error:
             raise SecurityError(str(error)) from error
+        if address.scheme == "str":
+            raise SecurityError("a text is no file: write it `{{ include(…) }}`")
         return str(address)
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:  # noqa: ANN401 - Jinja's
@@ -91,6 +110,18 @@ class _Loader(BaseLoader):
     def __init__(self, session: Session) -> None:
         self._session = session
 
+    def load(
+        self,
+        environment: Environment,
+        name: str,
+        globals: MutableMapping[str, Any] | None = None,  # noqa: A002 - Jinja's
+    ) -> Template:
+        """Return a template in the language that its name says."""
+        if language_of(Address.of(name), Language.JINJA2) is Language.JINJA2:
+            return super().load(environment, name, globals)
+        self.get_source(environment, name)  # so that `ignore missing` ignores it
+        return environment.from_string(f"{{{{ include({json.dumps(name)}) }}}}", globals)
+
     def get_source(
         self, environment: object, template: str
     ) -> tuple[str, str | None, Callable[[], bool] | None]:
@@ -109,6 +140,8 @@ def _bound(session: Session | None, name: str) -> Callable[..., object]:
             if isinstance(argument, Undefined):
                 str(argument)  # raises, and says the name
         assert session is not None  # noqa: S101 - without a session templates are only parsed
+        if why := session.budget.out_of_time():
+            raise ValueError(why)
         # A template that `{% include %}` brought in has names of its own to resolve.
         frame = session.top
         here = Address.of(context.name) if context.name else frame.address
@@ -131,6 +164,18 @@ def _piped(session: Session | None, name: str) -> Callable[..., object]:
         return call(context, *arguments, value)
 
     return pipe
+
+
+def _counted(session: Session | None) -> Callable[..., Iterator[object]]:
+    @pass_context  # else Jinja would run it while it compiles
+    def turns(context: Context, items: Iterable[object]) -> Iterator[object]:
+        del context
+        for item in items:
+            if session and (why := session.budget.spend()):
+                raise ValueError(why)
+            yield item
+
+    return turns
 
 
 def _dict(*pairs: object, **named: object) -> dict[object, object]:
@@ -162,11 +207,22 @@ class Jinja:
             template = self._environment.template_class.from_code(
                 self._environment, code, self._environment.make_globals(None)
             )
-            return template.render(names)
+            return _limited(template.generate(names), frame.address.shown)
         except FaultError as fault:
             raise fault.below(*_sites(fault)) from fault
         except _COMPILE_ERRORS as error:
             raise _fault(error, frame.address.shown) from error
+
+
+def _limited(pieces: Iterable[str], name: str) -> str:
+    written: list[str] = []
+    length = 0
+    for piece in pieces:
+        length += len(piece)
+        if length > MAX_OUTPUT:
+            raise FaultError("what it renders is too large", Site(name, 1))
+        written.append(piece)
+    return "".join(written)
 
 
 def _fault(error: Exception, name: str) -> FaultError:
@@ -180,14 +236,25 @@ def _fault(error: Exception, name: str) -> FaultError:
         message = f"there is no file `{error.name}` to include"
     elif isinstance(error, SyntaxError):
         message = f"it is nested too deeply ({error.msg})"
+    elif isinstance(error, RecursionError):
+        message = _circle(error) or message
     return FaultError(message, *(sites or [Site(name, 1)]))
+
+
+def _circle(error: RecursionError) -> str:
+    """Say which includes go round, if that is why Python's stack was not enough."""
+    frames = traceback.extract_tb(error.__traceback__)
+    entered = [frame.filename for frame in frames if frame.name == _TOP]
+    again = next((place for place, file in enumerate(entered) if file in entered[:place]), 0)
+    around = entered[entered.index(entered[again]) : again + 1] if again else []
+    return f"includes go round: {' → '.join(PurePath(one).name for one in around)}" if again else ""
 
 
 def _sites(error: Exception) -> Iterator[Site]:
     # jinja2 rewrites tracebacks so that frames of templates carry their own file and line.
     last = ""
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        is_ours = not frame.filename.endswith(".py") and not frame.filename.startswith("<frozen")
+        is_ours = not frame.filename.endswith(".py") and not frame.filename.startswith(_NOT_OURS)
         if is_ours and frame.filename != last:
             last = frame.filename
             yield Site(frame.filename, frame.lineno or 1)

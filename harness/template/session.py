@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.template.addresses import Address, Language, language_of
+from harness.template.budget import Budget
 from harness.template.faults import EXPRESSION_ERRORS, FaultError, text_of
 from harness.template.world import MAX_DEPTH, World
 
@@ -89,17 +90,22 @@ class Session:
 
     Attributes:
         names: What templates may name beside functions: the flavor's context.
-        folder: That file includes may not leave.
+        folder: That file includes may not leave; without one there are none.
         renderers: Per language: renders a text in a frame.
         frames: The templates that are being rendered, the innermost last.
+        budget: What all of it may take.
     """
 
     names: Mapping[str, object]
-    folder: Path
+    folder: Path | None
     options: Options
     world: World
     renderers: Mapping[Language, Callable[[Session, Frame, str], str]]
     frames: list[Frame] = field(default_factory=list)
+    budget: Budget = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.budget = Budget(self.world.seconds)
 
     @property
     def top(self) -> Frame:
@@ -157,11 +163,16 @@ class Session:
         """
         if address.scheme not in {"file", "unix"} or not self.options.confined:
             return
-        if base.scheme in {"http", "https"}:
+        if any(one.is_remote for one in (base, *(frame.address for frame in self.frames))):
             raise ValueError("a template from the network may not read this host's files")
+        if self.folder is None:
+            raise ValueError(f"{address.path}: a template that is no file may read none")
         root = self.folder.resolve()
         if not Path(address.path).resolve().is_relative_to(root):
-            raise ValueError(f"{address.path} lies outside of {root}, where includes must stay")
+            raise ValueError(
+                f"{address.path} lies outside of {root}, where includes must stay unless the "
+                "group's TemplateRoot, or --root of `harness template`, names another folder"
+            )
 
     def missing(self, name: str) -> object:
         """Say what a variable is that nobody has set.

@@ -25,6 +25,12 @@ MAX_ITEMS = 100_000
 MAX_DEPTH = 30
 """Of includes within includes."""
 
+MAX_STEPS = 500_000
+"""Of one rendering, with all that it includes: loops' turns, calls, and Go's nodes."""
+
+RENDER_SECONDS = 60.0
+"""Of one rendering; what it fetches last has `outside.FETCH_SECONDS` of its own."""
+
 
 class Fetcher(Protocol):
     """Gets the bytes behind an address."""
@@ -68,6 +74,10 @@ def _say_nothing(text: str) -> None:
     del text
 
 
+def _stand_still() -> float:
+    return 0.0
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     """Fetcher, clock, dice, environment and standard error.
@@ -78,6 +88,7 @@ class World:
         dice: For random text; a `random.SystemRandom` where it matters.
         environment: For `env` and `expandenv`.
         say: Where `echo` goes.
+        seconds: A clock that only runs forward, for `RENDER_SECONDS`.
     """
 
     fetcher: Fetcher = field(default_factory=Files)
@@ -85,3 +96,4 @@ class World:
     dice: random.Random = field(default_factory=random.SystemRandom)
     environment: Mapping[str, str] = field(default_factory=dict)
     say: Callable[[str], None] = _say_nothing
+    seconds: Callable[[], float] = _stand_still

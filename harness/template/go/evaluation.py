@@ -200,6 +200,8 @@ class Evaluation:
     def _call(
         self, function: Callable[..., object], node: Node, arguments: tuple[object, ...]
     ) -> object:
+        if why := self._session.budget.out_of_time():
+            raise self._fault(why, node)
         try:
             return function(*arguments)
         except FaultError as fault:

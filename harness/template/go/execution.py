@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from harness.template.session import Frame, Session
 
-_MAX_STEPS = 500_000
 _MAX_TEMPLATES = 40
 _PAIR = 2
 
@@ -51,7 +50,6 @@ class Execution:
         self._evaluation = Evaluation(session, source, frame.scope.dot)
         self._written: list[str] = []
         self._length = 0
-        self._steps = 0
         self._templates = 0
 
     def text(self) -> str:
@@ -66,11 +64,13 @@ class Execution:
     def _all(self, nodes: Sequence[Node], dot: object) -> None:
         depth = self._evaluation.depth
         for node in nodes:
-            self._steps += 1
-            if self._steps > _MAX_STEPS:
-                raise self._fault("it takes too many steps", node)
+            self._spend(node)
             self._one(node, dot)
         self._evaluation.forget(depth)
+
+    def _spend(self, node: Node) -> None:
+        if why := self._session.budget.spend():
+            raise self._fault(why, node)
 
     def _one(self, node: Node, dot: object) -> None:
         if isinstance(node, Text):
@@ -128,6 +128,7 @@ class Execution:
         if not pairs:
             self._all(node.otherwise, dot)
         for key, item in pairs:
+            self._spend(node)
             depth = self._evaluation.depth
             names = node.pipe.names
             values = (key, item) if len(names) == _PAIR else (item,)
