@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from harness.template.functions import SECTIONS, TABLE, Call, Function
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _WORDS = {True: "true", False: "false"}
 
@@ -91,11 +95,15 @@ def in_jinja(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def plain() -> str:
-    """Return the list for a terminal."""
+def plain(names: Iterable[Row] = ()) -> str:
+    """Return the list for a terminal.
+
+    Args:
+        names: What templates may name beside functions; it comes first.
+    """
     return "\n".join(
         f"{', '.join(row.names)}: {row.does}\n    {{{{ {row.go} }}}} → {_one_line(row.gives)}"
-        for row in rows()
+        for row in (*names, *rows())
     )
 
 
@@ -104,10 +112,14 @@ def markdown() -> str:
     lines: list[str] = []
     for section in SECTIONS:
         lines += [f"### {section.capitalize()}", ""]
-        lines += ["| function | gives | Go | Jinja2 | result |", "|---|---|---|---|---|"]
-        lines += [_line(row) for row in rows() if row.section == section]
-        lines.append("")
+        lines.append(table("function", (row for row in rows() if row.section == section)))
     return "\n".join(lines)
+
+
+def table(head: str, chosen: Iterable[Row]) -> str:
+    """Return rows as a table for a document."""
+    lines = [f"| {head} | gives | Go | Jinja2 | result |", "|---|---|---|---|---|"]
+    return "\n".join([*lines, *map(_line, chosen), ""])
 
 
 def _line(row: Row) -> str:
