@@ -174,7 +174,7 @@ class _Run:
         self.cluster.workspace.save_plan(
             plan,
             vagrantfile=self.cluster.vagrantfile(plan, self.site.secrets),
-            content_hash=render.content_hash(plan),
+            content_hash=render.content_hash(plan, self.cluster.world),
         )
 
     def start_over(self, steps: Iterable[Step]) -> None:

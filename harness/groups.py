@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
@@ -19,7 +20,6 @@ from harness.topology import NOTHING_KEPT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
 
     from harness.group_flavors import Flavor
     from harness.sources import Source
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["GroupSpec", "load", "parse", "together"]
 
 _FLAVOR = ".Properties.Flavor"
+_SCHEMES = ("str", "http", "https", "unix")
+"""Of templates that are no files; those of files become paths."""
 
 
 def load(
@@ -88,7 +90,8 @@ def parse(
                 groups.append(group)
                 problems += topology.within(group)
     if problems:
-        raise InvalidInputError(problems)
+        # What the groups that can be read do not agree on, too.
+        raise InvalidInputError([*problems, *topology.disagreements(groups)])
     return tuple(groups)
 
 
@@ -155,7 +158,8 @@ def _spec(
         flavor_plugin=group.properties.flavor.plugin,
         flavor_place=where,
         flavor=flavor.properties,
-        template=parts[where].template or assets.init_script(role),
+        template=parts[where].template,
+        template_root=parts[where].template_root,
         parts=tuple(parts.values()) if len(parts) > 1 or where != _FLAVOR else (),
         updating=group.properties.updating,
         document=raw,
@@ -182,30 +186,43 @@ def _part(
     flavor: KubernetesFlavor | VanillaFlavor,
     problems: list[Problem],
 ) -> FlavorPart:
-    url = flavor.properties.init_script_template_url
-    template = _template(source, url) if url else None
-    where = f"{place}.Properties.InitScriptTemplateURL"
-    if isinstance(template, str):
-        problems.append(Problem(source.name, where, template))
-        template = None
-    elif template is not None and not template.is_file():
-        problems.append(Problem(source.name, where, f"there is no template file {template}"))
-    if template is None and isinstance(flavor, KubernetesFlavor):
-        template = assets.init_script(_role(flavor))
-    return FlavorPart(flavor.plugin, template, flavor.properties.model_dump(by_alias=True))
+    told, where = flavor.properties, f"{place}.Properties"
+    template = _template(source, told.init_script_template_url)
+    if reason := _unreadable(template):
+        problems.append(Problem(source.name, f"{where}.InitScriptTemplateURL", reason))
+    root = beside(source.name, source.folder, told.template_root) if told.template_root else ""
+    if root and not Path(root).is_dir():
+        problems.append(Problem(source.name, f"{where}.TemplateRoot", f"there is no folder {root}"))
+    if not template and isinstance(flavor, KubernetesFlavor):
+        template = str(assets.init_script(_role(flavor)))
+    return FlavorPart(flavor.plugin, template, told.model_dump(by_alias=True), root)
 
 
-def _template(source: Source, url: str) -> Path | str:
-    """Return the template's path, or what is wrong with its URL."""
-    parts = urlsplit(url)
-    if parts.scheme == "file" and parts.netloc in {"", "localhost"}:
-        url = unquote(parts.path)
-    elif "://" in url:
-        return f"`{url}` cannot be read: give a path, relative to this file, or a file:// URL"
-    path = beside(source.folder, url)
-    if path is None:
-        return (
-            f"`{url}` is relative, and this group was fetched from an URL: give an absolute "
-            "path, or none for the built-in script"
-        )
-    return path
+def _template(source: Source, url: str) -> str:
+    """Return what an InitScriptTemplateURL means: an absolute path, an URL, or nothing."""
+    path = sources.local(url)
+    return path if "://" in path or not path else beside(source.name, source.folder, path)
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""  # an IPv6 address that is none
+
+
+def _unreadable(template: str) -> str:
+    """Say why nothing can be read there, or nothing; what is on the network is asked later."""
+    scheme, separator, rest = template.partition("://")
+    if separator:
+        if scheme == "file":
+            return f"`{template}` is on another host: say file:///, and the path"
+        if scheme not in _SCHEMES:
+            known = ", ".join(f"{one}://" for one in _SCHEMES)
+            return f"unsupported url: {scheme}:// (known are file://, {known})"
+        if not rest or (scheme in {"http", "https"} and not _host(template)):
+            return f"`{template}` names no host, path or text"
+        return ""
+    if template and not Path(template).is_file():
+        return f"there is no template file {template}"
+    return ""

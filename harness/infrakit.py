@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
+from urllib.parse import quote, urljoin
 
 from pydantic import (
     AfterValidator,
@@ -19,6 +20,7 @@ from pydantic import (
     model_validator,
 )
 
+from harness import sources
 from harness.errors import Problem
 from harness.group_flavors import Flavor, one_of
 from harness.properties import (
@@ -181,11 +183,17 @@ class PluginGroup(Model):
     properties: Group = Field(alias="Properties", description="The group.")
 
 
-def beside(folder: Path | None, name: str) -> Path | None:
-    """Return a path that is said in a file of `folder`; none if nothing tells what it means."""
-    if folder is not None:
-        return (folder / name).resolve()
-    return Path(name).resolve() if Path(name).is_absolute() else None
+def beside(file: str, folder: Path | None, name: str) -> str:
+    """Return what a path means in a group file: an absolute path, or an URL.
+
+    Args:
+        file: The group file, as the user named it.
+        folder: That it is in; none if it was fetched: then a relative path is an URL beside it.
+        name: The path.
+    """
+    if folder is None and not Path(name).is_absolute():
+        return urljoin(file, quote(name))
+    return str(((folder or Path("/")) / name).resolve())
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +202,7 @@ class GroupSpec:
 
     Attributes:
         file: The group file, as the user named it.
-        folder: What paths in it are relative to; none if it was fetched from an URL.
+        folder: What paths in it are relative to; none if that is the file's URL.
         place: JSON path of the object that holds ``ID``.
         id: The group's ID.
         role: What its flavor makes of its machines.
@@ -203,7 +211,8 @@ class GroupSpec:
         flavor_plugin: A key of `flavors.FLAVORS`.
         flavor_place: Path of the Kubernetes flavor below the group, itself or in a combo.
         flavor: What the Kubernetes flavor is told.
-        template: Absolute path of its init script's template.
+        template: Absolute path or URL of its init script's template.
+        template_root: The folder that the template's includes may not leave; empty means its own.
         parts: The flavors of a combo; else none.
         updating: When a rolling update goes on.
         document: The group as it was written, in whichever shape.
@@ -219,7 +228,8 @@ class GroupSpec:
     flavor_plugin: str
     flavor_place: str
     flavor: KubernetesProperties
-    template: Path
+    template: str
+    template_root: str
     parts: tuple[FlavorPart, ...]
     updating: Updating
     document: Mapping[str, Any] = field(hash=False, repr=False)
@@ -237,4 +247,4 @@ class GroupSpec:
         source = add_on.source
         if not source or source.startswith(("http://", "https://")):
             return source
-        return str(beside(self.folder, source) or source)
+        return beside(self.file, self.folder, sources.local(source))

@@ -77,7 +77,8 @@ def _settled(cluster: Cluster) -> tuple[NodeRow, ...] | None:
 
     Proved by a live query: the recorded hash says only that nothing else was asked for.
     """
-    is_recorded = cluster.workspace.content_hash == render.content_hash(cluster.plan)
+    planned = render.content_hash(cluster.plan, cluster.world)
+    is_recorded = cluster.workspace.content_hash == planned
     if not is_recorded or not cluster.workspace.completed:
         return None
     try:

@@ -107,6 +107,7 @@ def _machine(group: GroupSpec, index: int, address: str, default_box: str) -> Ma
         spec=group.flavor.model_dump(by_alias=True),
         parts=group.parts,
         sized=group.allocation.size is not None,
+        template_root=group.template_root,
     )
 
 

@@ -93,6 +93,11 @@ def _printable(text: str) -> str:
     return text
 
 
+def _template_url(text: str) -> str:
+    # A template that stands in the group itself may have several lines.
+    return text if text.startswith("str://") and "\0" not in text else _printable(text)
+
+
 _SOMETHING = WithJsonSchema({"type": "string", "minLength": 1})
 _IPV4 = WithJsonSchema({"type": "string", "format": "ipv4"})
 
@@ -104,6 +109,7 @@ Network = Annotated[
     WithJsonSchema({"type": "string", "pattern": r"^[0-9.]+/[0-9]+$"}),
 ]
 Text = Annotated[str, AfterValidator(_printable)]
+TemplateURL = Annotated[str, AfterValidator(_template_url)]
 ClusterID = Annotated[
     Text,
     AfterValidator(_cluster_id),
@@ -164,11 +170,20 @@ class Attachment(Model):
     )
 
 
+_TEMPLATE_ROOT = Field(
+    alias="TemplateRoot",
+    default="",
+    description="The folder, relative to the group file, that files which the template includes "
+    "may not leave; by default the template's own.",
+)
+
+
 class KubernetesProperties(Model):
     """Properties of the Kubernetes flavor, manager and worker alike.
 
     `PodNetwork`, `ServiceNetwork` and `Network` are ours: upstream leaves them to kubeadm and
-    to VirtualBox. So is `TemplateLanguage`; without it, the name of the template's file says it.
+    to VirtualBox. So are `TemplateLanguage`, without which the name of the template's file says
+    it, and `TemplateRoot`.
     """
 
     attachments: dict[str, tuple[Attachment, ...]] = Field(
@@ -176,11 +191,11 @@ class KubernetesProperties(Model):
         default={},
         description="By LogicalID, or `*` for every machine of the group.",
     )
-    init_script_template_url: Text = Field(
+    init_script_template_url: TemplateURL = Field(
         alias="InitScriptTemplateURL",
         default="",
-        description="The init script's template: a path, relative to the group file, or a "
-        "file:// URL. Empty means the built-in one of the role.",
+        description="The init script's template: a path, relative to the group file, or an URL "
+        "(file, http, https, unix, str). Empty means the built-in one of the role.",
     )
     join_ip: JoinAddress = Field(
         alias="KubeJoinIP",
@@ -228,6 +243,7 @@ class KubernetesProperties(Model):
         default=None,
         description="Of the init script's template; by default its file's name says it.",
     )
+    template_root: Text = _TEMPLATE_ROOT
 
 
 class VanillaAttachment(Model):
@@ -243,17 +259,18 @@ class VanillaProperties(Model):
     init: tuple[str, ...] = Field(
         alias="Init", default=(), description="Lines of shell; they go into the init script."
     )
-    init_script_template_url: Text = Field(
+    init_script_template_url: TemplateURL = Field(
         alias="InitScriptTemplateURL",
         default="",
-        description="A template in place of Init: a path, relative to the group file, or a "
-        "file:// URL.",
+        description="A template in place of Init: a path, relative to the group file, or an URL "
+        "(file, http, https, unix, str).",
     )
     template_language: Literal["jinja2", "go"] | None = Field(
         alias="TemplateLanguage",
         default=None,
         description="Of that template; by default its file's name says it.",
     )
+    template_root: Text = _TEMPLATE_ROOT
     tags: dict[str, str] = Field(alias="Tags", default={}, description="Of each machine.")
     attachments: tuple[VanillaAttachment, ...] = Field(
         alias="Attachments", default=(), description="Of each machine. Nothing attaches them yet."

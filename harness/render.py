@@ -6,8 +6,8 @@ import hashlib
 import json
 import re
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
 
 from harness import assets, template
 from harness.errors import InvalidInputError, Problem
@@ -142,15 +142,19 @@ _EXPOSING = (
 def _exposures(machine: MachinePlan, script: str) -> list[Problem]:
     """Return where a script gives away what is secret; upstream's listings do."""
     return [
-        Problem(str(machine.template), f"line {number} of what it renders", message)
+        Problem(template.shown(machine.template), f"line {number} of what it renders", message)
         for number, line in enumerate(script.splitlines(), start=1)
         for pattern, message in _EXPOSING
         if pattern.search(line)
     ]
 
 
-def fingerprinted(plan: ClusterPlan) -> ClusterPlan:
+def fingerprinted(plan: ClusterPlan, world: World | None = None) -> ClusterPlan:
     """Return the plan with each machine's fingerprint, by which its changes are noticed.
+
+    Args:
+        plan: The cluster.
+        world: What its templates may reach; None means files alone.
 
     Raises:
         InvalidInputError: If a template, or what it includes, is not there.
@@ -158,56 +162,74 @@ def fingerprinted(plan: ClusterPlan) -> ClusterPlan:
     return replace(
         plan,
         machines=tuple(
-            replace(machine, fingerprint=_fingerprint(plan, machine)) for machine in plan.machines
+            replace(machine, fingerprint=_fingerprint(plan, machine, world))
+            for machine in plan.machines
         ),
     )
 
 
-def _fingerprint(plan: ClusterPlan, machine: MachinePlan) -> str:
+def _fingerprint(plan: ClusterPlan, machine: MachinePlan, world: World | None) -> str:
     """Hash what a machine is made of, but its name: all of a group that is alike is alike."""
     told = asdict(replace(machine, name="", address="", index=0, fingerprint=""))
-    for flavor in (told, *told["parts"]):
-        # What the template says counts, below; not how the way to it is spelled.
+    for flavor in _placeless(told):
         flavor["spec"].pop("InitScriptTemplateURL", None)
     made_of = [told, asdict(plan.supply), asdict(plan.traits)]
-    files = _templates([machine])
+    texts = _templates([machine], world)
     if machine.role is Role.MANAGER:
         made_of += [asdict(add_on) for add_on in plan.add_ons]
-        files += _manifests(plan)
-    return _hash(made_of, files)
+        texts += _manifests(plan)
+    return _hash(made_of, texts)
 
 
-def content_hash(plan: ClusterPlan) -> str:
-    """Hash what a cluster is made of: the plan and the text of every file it is rendered from.
+def content_hash(plan: ClusterPlan, world: World | None = None) -> str:
+    """Hash what a cluster is made of: the plan and every text that it is rendered from.
 
     Rendered output is left out on purpose: it holds secrets, which differ each time.
+
+    Args:
+        plan: The cluster.
+        world: What its templates may reach; None means files alone.
     """
-    files = [*template.sources(assets.vagrantfile()), *_templates(plan.machines), *_manifests(plan)]
-    return _hash(asdict(plan), files)
+    told = asdict(plan)
+    for machine in told["machines"]:
+        _placeless(machine)
+    vagrantfile = template.sources(assets.vagrantfile())
+    texts = [*vagrantfile, *_templates(plan.machines, world), *_manifests(plan)]
+    return _hash(told, texts)
 
 
-def _hash(told: object, files: Sequence[Path]) -> str:
-    digest = hashlib.sha256(json.dumps(told, default=_name, sort_keys=True).encode())
-    for file in files:
-        digest.update(b"\0" + file.name.encode() + b"\0" + file.read_bytes())
+def _placeless(machine: dict[str, Any]) -> list[dict[str, Any]]:
+    """Take from a machine where its templates stand; what they say counts, hashed apart."""
+    flavors_of = [machine, *machine["parts"]]
+    for flavor in flavors_of:
+        flavor["template"] = PurePosixPath(flavor["template"]).name
+        flavor.pop("template_root")
+        flavor["spec"].pop("TemplateRoot", None)
+    return flavors_of
+
+
+def _hash(told: object, texts: Sequence[template.Source]) -> str:
+    digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode())
+    for text in texts:
+        digest.update(b"\0" + text.name.encode() + b"\0" + text.content)
     return f"sha256:{digest.hexdigest()}"
 
 
-def _name(path: Path) -> str:
-    # A template's text counts, hashed below; where the checkout stands does not.
-    return path.name
-
-
-def _templates(machines: Sequence[MachinePlan]) -> list[Path]:
-    """Return every file that these machines' scripts are rendered from."""
+def _templates(machines: Sequence[MachinePlan], world: World | None) -> list[template.Source]:
+    """Return every text that these machines' scripts are rendered from."""
     parts = [part for one in machines for part in (one.part, *one.parts)]
-    roots = {(part.template, part.template_language or "") for part in parts if part.template}
+    roots = {
+        (part.template, part.template_language or "", part.template_root)
+        for part in parts
+        if part.template
+    }
     return [
-        file
-        for root, language in sorted(roots)
-        for file in template.sources(root, template.in_language(language))
+        text
+        for name, language, root in sorted(roots)
+        for text in template.sources(name, template.as_told(language, root), world)
     ]
 
 
-def _manifests(plan: ClusterPlan) -> list[Path]:
-    return [Path(add_on.path) for add_on in plan.add_ons if add_on.path.startswith("/")]
+def _manifests(plan: ClusterPlan) -> list[template.Source]:
+    files = [Path(add_on.path) for add_on in plan.add_ons if add_on.path.startswith("/")]
+    return [template.Source(file.name, file.read_bytes()) for file in files]

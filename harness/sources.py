@@ -1,4 +1,4 @@
-"""Sources: where a group file comes from (a path, an http(s) URL, `-`), and its text.
+"""Sources: where a group file comes from (a path, an URL, `-`), and its text.
 
 Everything is read to a limit: a group is a page, and what is longer is something else.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Protocol
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from harness.errors import HarnessError, InvalidInputError, Problem
 
@@ -67,18 +67,28 @@ class Source:
     folder: Path | None
 
 
+def local(name: str) -> str:
+    """Return the path that a file URL of this host says; anything else as it is."""
+    for host in ("", "localhost"):
+        if name.startswith(f"file://{host}/"):
+            return unquote(name.removeprefix(f"file://{host}"))
+    return name
+
+
 def read_file(name: str) -> Source:
-    """Read a group file from this host's disk.
+    """Read a group file, named by a path or a file URL, from this host's disk.
 
     Raises:
         InvalidInputError: If it is missing, too long or not UTF-8.
     """
-    path = Path(name)
+    path = Path(local(name))
     try:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
     except FileNotFoundError as error:
-        raise _refused(name, "there is no such file") from error
+        known = "; known are paths, file:///…, http:// and https:// URLs, and -"
+        is_url = "://" in local(name)
+        raise _refused(name, f"there is no such file{known if is_url else ''}") from error
     except (OSError, ValueError) as error:
         raise _refused(name, f"cannot be read: {error}") from error
     is_yaml = path.suffix.lower() in _YAML_SUFFIXES
@@ -89,7 +99,7 @@ def read(name: str, *, fetch: Fetch, stdin: Callable[[int], bytes]) -> Source:
     """Read a group file from wherever its name says.
 
     Args:
-        name: A path, an http(s) URL, or ``-`` for standard input.
+        name: A path, a file or http(s) URL, or ``-`` for standard input.
         fetch: Gets URLs.
         stdin: Returns at most so many bytes of standard input, from its beginning.
 

@@ -10,7 +10,6 @@ import ipaddress
 from collections.abc import Iterable, Mapping  # noqa: TC003 - plans are read by their annotations
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from pathlib import Path  # noqa: TC003 - likewise
 from typing import Any
 
 from harness.errors import UsageError
@@ -137,13 +136,15 @@ class FlavorPart:
 
     Attributes:
         plugin: A key of `flavors.FLAVORS`.
-        template: Absolute path of its script's template, if it has one.
+        template: Absolute path or URL of its script's template; empty if it has none.
         spec: Its properties in InfraKit's spelling.
+        template_root: The folder that its includes may not leave; empty means its own.
     """
 
     plugin: str
-    template: Path | None
+    template: str
     spec: Mapping[str, Any] = field(hash=False, repr=False)
+    template_root: str = ""
 
     @property
     def template_language(self) -> str | None:
@@ -185,12 +186,13 @@ class MachinePlan:
         cpus: Processors.
         memory_mib: Memory.
         flavor: Flavor plugin, a key of `flavors.FLAVORS`.
-        template: Absolute path of the Kubernetes flavor's init script template.
+        template: Absolute path or URL of the Kubernetes flavor's init script template.
         spec: Its properties in InfraKit's spelling, for `SPEC` in templates.
         parts: The flavors of a combo, in order; else none.
         sized: Whether its group was given a Size, and not LogicalIDs.
         fingerprint: Of its properties and of all that its script is made from; empty before
             `render.fingerprinted`.
+        template_root: The folder that the template's includes may not leave; empty means its own.
     """
 
     name: str
@@ -202,16 +204,17 @@ class MachinePlan:
     cpus: int
     memory_mib: int
     flavor: str
-    template: Path
+    template: str
     spec: Mapping[str, Any] = field(hash=False, repr=False)
     parts: tuple[FlavorPart, ...] = ()
     sized: bool = False
     fingerprint: str = ""
+    template_root: str = ""
 
     @property
     def part(self) -> FlavorPart:
         """Its flavor, as flavors are told of it."""
-        return FlavorPart(self.flavor, self.template, self.spec)
+        return FlavorPart(self.flavor, self.template, self.spec, self.template_root)
 
 
 @dataclass(frozen=True, slots=True)

@@ -210,16 +210,23 @@ def between(groups: Sequence[GroupSpec], kept: Kept = NOTHING_KEPT) -> Iterator[
             f"one control plane for now: group `{managers[0].id}` in {managers[0].file} is "
             "the manager group already",
         )
-    repeated = list(_same_ids(groups))
-    if repeated:
-        # Whose addresses are whose cannot be told then.
-        yield from repeated
-        return
-    yield from _same_cluster(groups)
+    yield from disagreements(groups)
+    if len({group.id for group in groups}) < len(groups):
+        return  # whose addresses are whose cannot be told then
     given = addresses(groups, kept)
     yield from _allocated(groups, given)
     if managers:
         yield from _join_address(managers[0], given)
+
+
+def disagreements(groups: Sequence[GroupSpec]) -> Iterator[Problem]:
+    """Check what groups must agree on, whatever other groups there may be."""
+    first: dict[str, GroupSpec] = {}
+    for group in groups:
+        known = first.setdefault(group.id, group)
+        if known is not group:
+            yield group.problem(".ID", f"group ID `{group.id}` is taken by {known.file} already")
+    yield from _same_cluster(groups)
 
 
 def warnings(groups: Sequence[GroupSpec]) -> Iterator[Problem]:
@@ -233,17 +240,9 @@ def warnings(groups: Sequence[GroupSpec]) -> Iterator[Problem]:
         )
 
 
-def _same_ids(groups: Sequence[GroupSpec]) -> Iterator[Problem]:
-    first: dict[str, GroupSpec] = {}
-    for group in groups:
-        known = first.setdefault(group.id, group)
-        if known is not group:
-            yield group.problem(".ID", f"group ID `{group.id}` is taken by {known.file} already")
-
-
 def _same_cluster(groups: Sequence[GroupSpec]) -> Iterator[Problem]:
-    first = groups[0]
     for group in groups[1:]:
+        first = groups[0]
         for key, here, there in (
             ("KubeClusterID", group.flavor.cluster_id, first.flavor.cluster_id),
             ("KubeJoinIP", group.flavor.join_ip, first.flavor.join_ip),

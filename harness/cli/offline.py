@@ -85,10 +85,6 @@ def _plain(resolved: ClusterPlan) -> dict[str, Any]:
     """Return a plan without the text of manifests, which nobody wants to read there."""
     plain = asdict(resolved)
     plain["supply"].pop("network_manifest")
-    for machine in plain["machines"]:
-        machine["template"] = str(machine["template"])
-        for part in machine["parts"]:
-            part["template"] = str(part["template"] or "")
     return plain
 
 

@@ -15,6 +15,7 @@ from harness import (
     reconcile,
     render,
     sources,
+    template,
     topology,
     web,
 )
@@ -140,8 +141,9 @@ def _decide(
         default_box=default_box,
         kept=kept,
     )
-    warnings = (*topology.warnings(specs), *render.check(decided, outside.world()))
-    decided = render.fingerprinted(decided)
+    world = outside.world()
+    warnings = (*topology.warnings(specs), *render.check(decided, world))
+    decided = render.fingerprinted(decided, world)
     pinned = reconcile.pinned(decided, workspace.load_committed(), fresh)
     warnings += tuple(_drift(decided, pinned))
     freed = {one.id for one in said if not one.watched}
@@ -163,7 +165,7 @@ def _drift(now: ClusterPlan, committed: ClusterPlan) -> Iterator[Problem]:
     changed = {one.group: one for one in now.machines if before[one.name] != one.fingerprint}
     for group, machine in changed.items():
         yield Problem(
-            str(machine.template),
+            template.shown(machine.template),
             f"group `{group}`",
             "it, or what it includes, was changed since it was committed; machines that are made "
             "now are made from what it says now, and those there are stay until it is committed",

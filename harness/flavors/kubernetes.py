@@ -67,7 +67,7 @@ class KubernetesFlavor:
         Raises:
             InvalidInputError: With the place in the template that cannot be rendered.
         """
-        options = template.in_language(part.template_language)
+        options = template.as_told(part.template_language, part.template_root)
         names = context(plan, machine, secrets)
         script = template.render(machine.template, names, options, self.world)
         attachments = part.spec["Attachments"]

@@ -52,9 +52,9 @@ class VanillaFlavor:
         """
         told = checked(VanillaProperties, part.spec)
         script = "\n".join(told.init)
-        if part.template is not None:
+        if part.template:
             names = {**context(plan, machine, secrets), "SPEC": part.spec}
-            options = template.in_language(part.template_language)
+            options = template.as_told(part.template_language, part.template_root)
             script = template.render(part.template, names, options, self.world)
         return replace(
             given,

@@ -7,28 +7,27 @@ its file and line, and the includes that led there.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.errors import InvalidInputError, Problem
 from harness.template import jinja
 from harness.template.addresses import Address, Language, language_of
 from harness.template.faults import EXPRESSION_ERRORS, FaultError, Site, text_of
 from harness.template.quoting import ruby, sh
 from harness.template.session import MissingKey, Options, Scope, Session
-from harness.template.sources import walk
+from harness.template.sources import Source, walk
 from harness.template.world import MAX_OUTPUT, World
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from harness.template.mentions import Mention
     from harness.template.session import Frame
     from harness.template.sources import Readers
 
 __all__ = [
-    "Language", "MissingKey", "Options", "World", "in_language", "render", "render_address",
-    "ruby", "sh", "sources",
+    "Language", "MissingKey", "Options", "Source", "World", "as_told", "render",
+    "render_address", "ruby", "sh", "shown", "sources",
 ]  # fmt: skip
 
 
@@ -48,15 +47,15 @@ _READERS: Readers = {Language.JINJA2: jinja.mentions, Language.GO: _go_mentions}
 
 
 def render(
-    template: Path,
+    template: str | Path,
     context: Mapping[str, object],
     options: Options | None = None,
     world: World | None = None,
 ) -> str:
-    """Render a template file.
+    """Render a template, after a look at all that it mentions.
 
     Args:
-        template: The file; its includes stay within its own folder.
+        template: A path or an URL; a file's includes stay within its own folder.
         context: What it may name; Go's dialect sees functions, and all of it as ``.``.
         options: How to render.
         world: What it may reach; without one, files alone.
@@ -65,13 +64,14 @@ def render(
         InvalidInputError: With the file and line of what is wrong, which may be that there
             is nothing in what was rendered.
     """
-    sources(template, options)
-    return render_address(Address.of_file(template), template.parent, context, options, world)
+    sources(template, options, world)
+    address = _address(template)
+    return render_address(address, address.folder, context, options, world)
 
 
 def render_address(
     address: Address,
-    folder: Path,
+    folder: Path | None,
     context: Mapping[str, object],
     options: Options | None = None,
     world: World | None = None,
@@ -82,7 +82,8 @@ def render_address(
 
     Args:
         address: Where it is.
-        folder: That file includes may not leave, and where a text of its own stands.
+        folder: That file includes may not leave, and where a text of its own stands; None
+            means that there are none.
         context: As for `render`.
         options: As for `render`.
         world: As for `render`.
@@ -100,6 +101,9 @@ def render_address(
         )
     except FaultError as fault:
         raise fault.invalid(address.shown) from fault
+    except FileNotFoundError:
+        message = "there is no such template"
+        raise FaultError(message, Site(address.shown, 1)).invalid("") from None
     except EXPRESSION_ERRORS as error:
         raise FaultError(text_of(error), Site(address.shown, 1)).invalid("") from error
     if len(rendered) > MAX_OUTPUT:
@@ -109,25 +113,49 @@ def render_address(
     return rendered
 
 
-def sources(template: Path, options: Options | None = None) -> tuple[Path, ...]:
-    """Return a template and all files that it mentions, each once, in order of first mention.
+def sources(
+    template: str | Path, options: Options | None = None, world: World | None = None
+) -> tuple[Source, ...]:
+    """Return a template and all that it mentions, each once, in order of first mention.
+
+    Args:
+        template: A path or an URL.
+        options: As for `render`.
+        world: As for `render`.
 
     Raises:
         InvalidInputError: For a missing file, a syntax error, or includes in a circle.
     """
-    if not template.is_file():
-        raise InvalidInputError([Problem(str(template), "line 1", "there is no such template")])
-    session = _session(template.parent, {}, options, None)
-    address = Address.of_file(template)
+    address = _address(template)
+    session = _session(address.folder, {}, options, world)
     try:
         return tuple(walk(session, address, _language(address, session.options), _READERS))
     except FaultError as fault:
-        raise fault.invalid(str(template)) from fault
+        raise fault.invalid(address.shown) from fault
 
 
-def in_language(name: str | None) -> Options:
-    """Return the options of a template in a language that a flavor's properties name."""
-    return Options(language=Language(name) if name else None)
+def shown(template: str) -> str:
+    """Return a template's path or URL as problems name it, without secrets."""
+    return _address(template).shown
+
+
+def _address(template: str | Path) -> Address:
+    try:
+        return Address.named(template)
+    except ValueError as error:
+        raise FaultError(text_of(error)).invalid(str(template)) from error
+
+
+def as_told(language: str | None, root: str) -> Options:
+    """Return the options of a template that a flavor's properties give.
+
+    Args:
+        language: The one it is in; None leaves it to its name.
+        root: The folder that its includes may not leave; empty means its own.
+    """
+    return Options(
+        language=Language(language) if language else None, root=Path(root) if root else None
+    )
 
 
 def _language(address: Address, options: Options) -> Language:
@@ -135,7 +163,7 @@ def _language(address: Address, options: Options) -> Language:
 
 
 def _session(
-    folder: Path,
+    folder: Path | None,
     context: Mapping[str, object],
     options: Options | None,
     world: World | None,

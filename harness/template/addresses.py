@@ -5,11 +5,8 @@ from __future__ import annotations
 import posixpath
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SCHEMES = ("str", "file", "http", "https", "unix")
 
@@ -70,11 +67,36 @@ class Address:
         """Return a file's address."""
         return cls("file", "", str(file.absolute()))
 
+    @classmethod
+    def named(cls, name: str | Path) -> Address:
+        """Return the address of a path or an URL.
+
+        Raises:
+            ValueError: For a scheme that is not known.
+        """
+        is_url = isinstance(name, str) and "://" in name
+        return cls.of(str(name)) if is_url else cls.of_file(Path(name))
+
     def __str__(self) -> str:
         if self.scheme == "str":
             return f"str://{self.path}"
         query = f"?{self.query}" if self.query else ""
         return f"{self.scheme}://{self.host}{quote(self.path)}{query}"
+
+    @property
+    def name(self) -> str:
+        """The last part of its path; nothing for a text."""
+        return "" if self.scheme == "str" else posixpath.basename(self.path)
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder that a file is in; nothing else is in one of this host."""
+        return Path(self.path).parent if self.scheme == "file" else None
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether it is on the network."""
+        return self.scheme in {"http", "https"}
 
     @property
     def shown(self) -> str:
@@ -85,12 +107,12 @@ class Address:
             return self.path
         return f"{self.scheme}://{self.host.rpartition('@')[2]}{self.path}"
 
-    def resolve(self, relative: str, folder: Path) -> Address:
+    def resolve(self, relative: str, folder: Path | None) -> Address:
         """Return what `relative` means in the template at this address.
 
         Args:
             relative: An address, a path from the template's folder, or an absolute path.
-            folder: Where a text without an address of its own stands.
+            folder: Where a text without an address of its own stands, if anywhere.
         """
         if "\0" in relative:
             raise ValueError("an address cannot hold a NUL")
@@ -98,7 +120,9 @@ class Address:
             return Address.of(relative)
         if self.scheme == "unix":
             raise ValueError(f"`{relative}` is relative, and a socket has no folders")
-        base = Address.of_file(folder / "text") if self.scheme == "str" else self
+        if self.scheme == "str" and folder is None:
+            raise ValueError(f"`{relative}` is relative, and this text stands in no folder")
+        base = Address.of_file(folder / "text") if folder and self.scheme == "str" else self
         path = posixpath.normpath(posixpath.join(posixpath.dirname(base.path), relative))
         return replace(base, path=path)
 

@@ -26,7 +26,7 @@ def test_a_template_that_fails_half_way_makes_no_script(tmp_path: Path) -> None:
     template = tmp_path / "own.sh"
     template.write_text("echo begun\n{% include 'gone.sh' %}\n")
     planned = cluster_plan()
-    machine = replace(planned.manager, template=template)
+    machine = replace(planned.manager, template=str(template))
     with pytest.raises(InvalidInputError) as caught:
         render.init_script(planned, machine, SECRETS)
     assert "gone.sh" in caught.value.problems[0].message

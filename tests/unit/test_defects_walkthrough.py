@@ -124,7 +124,7 @@ def test_a_template_stands_beside_its_group_wherever_that_is(tmp_path: Path) -> 
     (tmp_path / "deep").mkdir()
     (tmp_path / "own.sh").write_text("echo")
     (one,) = load(tmp_path / "deep", group(flavor(InitScriptTemplateURL="../own.sh")))
-    assert one.template == tmp_path / "own.sh"
+    assert one.template == str(tmp_path / "own.sh")
 
 
 @pytest.mark.defect("W8")

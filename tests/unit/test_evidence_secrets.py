@@ -62,7 +62,7 @@ def plant(world: FakeWorld, text: str, folder: Path) -> FakeWorld:
     """Put a text wherever the archive reads."""
     template = folder / "own-init.sh"
     template.write_text(f"#!/bin/sh\n{{% raw %}}\n{text}\n{{% endraw %}}\n")
-    machines = tuple(replace(one, template=template) for one in world.plan.machines)
+    machines = tuple(replace(one, template=str(template)) for one in world.plan.machines)
     world.plan = replace(world.plan, machines=machines)
     world.record()
     workspace = world.workspace

@@ -32,7 +32,7 @@ def scripted(folder: Path, text: str) -> ClusterPlan:
     file.write_text(text)
     plan = cluster_plan()
     return replace(
-        plan, machines=tuple(replace(machine, template=file) for machine in plan.machines)
+        plan, machines=tuple(replace(machine, template=str(file)) for machine in plan.machines)
     )
 
 

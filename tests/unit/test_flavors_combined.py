@@ -29,7 +29,7 @@ EITHER = 'Either "Init" or "InitScriptTemplateURL" can be specified but not both
 L0 = InstanceSpec(init="l0\nl1", tags={"t1": "v1"}, attachments=(("a0", ""),))
 
 
-def prepare(given: InstanceSpec, template: Path | None = None, **spec: object) -> InstanceSpec:
+def prepare(given: InstanceSpec, template: str = "", **spec: object) -> InstanceSpec:
     planned = cluster_plan()
     part = FlavorPart("flavor-vanilla", template, spec)
     return VANILLA.prepare(part, given, plan=planned, machine=planned.manager, secrets=SECRETS)
@@ -102,7 +102,7 @@ def test_vanilla_prepare(given: InstanceSpec, spec: dict[str, Any], made: Instan
 def test_vanilla_prepare_with_init_script_and_the_instances_init(tmp_path: Path) -> None:
     file = tmp_path / "own.sh"
     file.write_text('{% set mine = "value" %}echo {{ mine }} {{ SPEC.Tags.a }}')
-    made = prepare(InstanceSpec(init="l0\nl1"), file, Tags={"a": "b"})
+    made = prepare(InstanceSpec(init="l0\nl1"), str(file), Tags={"a": "b"})
     assert made.init == "l0\nl1\necho value b"
 
 
@@ -126,7 +126,7 @@ def test_combo_merges_its_parts_and_gives_each_a_clone() -> None:
     flavors: dict[str, Flavor] = {"a": a, "b": b}
     machine = replace(
         cluster_plan().manager,
-        parts=(FlavorPart("a", None, {}), FlavorPart("b", None, {})),
+        parts=(FlavorPart("a", "", {}), FlavorPart("b", "", {})),
     )
     given = InstanceSpec("before", {"c": "0", "d": "6"}, (("z", ""),))
     made = ComboFlavor(flavors).prepare(

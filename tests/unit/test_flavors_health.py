@@ -148,14 +148,14 @@ def test_a_drain_without_an_api_is_an_error(api: FakeAPI) -> None:
 
 def test_vanilla_vetoes_nothing_and_drains_nothing(api: FakeAPI) -> None:
     api.unreachable = "nobody is asked"
-    vanilla, part = FLAVORS["vanilla"], FlavorPart("vanilla", None, {})
+    vanilla, part = FLAVORS["vanilla"], FlavorPart("vanilla", "", {})
     assert vanilla.healthy(part, WORKER, api) == HEALTHY
     vanilla.drain(part, WORKER, api, timeout=30)
     assert api.calls == []
 
 
 def test_a_combo_is_judged_and_drained_by_the_flavor_that_makes_it_a_node(api: FakeAPI) -> None:
-    lines = FlavorPart("vanilla", None, {"Init": ["echo"]})
+    lines = FlavorPart("vanilla", "", {"Init": ["echo"]})
     machine = replace(WORKER, flavor="combo", parts=(lines, WORKER.part, lines))
     assert flavors.healthy(machine, api) == HEALTHY
     flavors.drain(machine, api, timeout=30)
@@ -193,7 +193,7 @@ def combo(*states: HealthState, words: Sequence[str]) -> tuple[ComboFlavor, Mach
         name: Judges(name, Health(state, f"{name} is {state}"), said, asked)
         for name, state, said in zip("abc", states, words, strict=True)
     }
-    parts = tuple(FlavorPart(name, None, {}) for name in judges)
+    parts = tuple(FlavorPart(name, "", {}) for name in judges)
     return ComboFlavor(judges), replace(WORKER, parts=parts), asked
 
 

@@ -73,7 +73,7 @@ def walkthrough(folder: Path, language: str | None, name: str = "manager-init.sh
     )
     plan = cluster_plan()
     machines = tuple(
-        replace(one, template=folder / name, spec={**one.spec, "TemplateLanguage": language})
+        replace(one, template=str(folder / name), spec={**one.spec, "TemplateLanguage": language})
         for one in plan.machines
     )
     add_ons = (AddOn("flannel", "network", "https://example.invalid/net.yaml"),)
@@ -112,7 +112,7 @@ def test_each_exposure_is_named(line: str, told: str, tmp_path: Path) -> None:
     template = tmp_path / "own.sh"
     template.write_text(f"#!/bin/sh\n{line}\n")
     plan = cluster_plan()
-    plan = replace(plan, machines=(replace(plan.manager, template=template),))
+    plan = replace(plan, machines=(replace(plan.manager, template=str(template)),))
     (warning,) = render.check(plan)
     assert told in warning.message
     assert warning.path == "line 2 of what it renders"

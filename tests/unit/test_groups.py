@@ -67,7 +67,7 @@ def test_the_walkthrough_loads() -> None:
         Role.WORKER,
         3,
     )
-    assert worker.template == WALKTHROUGH[0].parents[1] / "scripts" / "worker-init.sh"
+    assert worker.template == str(WALKTHROUGH[0].parents[1] / "scripts" / "worker-init.sh")
 
 
 def test_a_missing_file_is_one_problem_beside_the_others(tmp_path: Path) -> None:
@@ -97,8 +97,8 @@ def test_what_is_left_out_has_a_default(tmp_path: Path) -> None:
     assert (one.instance.box, one.instance.cpus, one.instance.memory_mib) == ("", 2, 2048)
     assert one.flavor.bind_port == 6443
     assert (one.flavor.pod_network, one.flavor.service_network) == ("10.244.0.0/16", "10.96.0.0/12")
-    assert one.template.name == "manager-init.sh"
-    assert one.template.is_file()
+    assert Path(one.template).name == "manager-init.sh"
+    assert Path(one.template).is_file()
 
 
 def test_a_template_may_be_a_path_or_a_file_url(tmp_path: Path) -> None:
@@ -107,7 +107,7 @@ def test_a_template_may_be_a_path_or_a_file_url(tmp_path: Path) -> None:
     quoted = str(template).replace(" ", "%20")
     for url in ("my init.sh", f"file://{quoted}", f"file://localhost{quoted}", str(template)):
         (one,) = load(tmp_path, group(flavor(InitScriptTemplateURL=url)))
-        assert one.template == template
+        assert one.template == str(template)
 
 
 def test_a_manifest_of_an_add_on_stands_beside_its_group(tmp_path: Path) -> None:
@@ -119,6 +119,27 @@ def test_a_manifest_of_an_add_on_stands_beside_its_group(tmp_path: Path) -> None
     (one,) = load(tmp_path, group(flavor(KubeAddOns=add_ons)))
     paths = [one.add_on_path(add_on) for add_on in one.flavor.add_ons]
     assert paths == [str(tmp_path / "net.yaml"), "https://example.invalid/a.yaml"]
+
+
+def test_a_manifest_may_have_a_file_url(tmp_path: Path) -> None:
+    (tmp_path / "net.yaml").write_text("kind: List")
+    add_on = {"Name": "own", "Type": "network", "Path": (tmp_path / "net.yaml").as_uri()}
+    (one,) = load(tmp_path, group(flavor(KubeAddOns=[add_on])))
+    assert one.add_on_path(one.flavor.add_ons[0]) == str(tmp_path / "net.yaml")
+
+
+def test_what_groups_do_not_agree_on_is_told_beside_what_is_wrong_in_one(tmp_path: Path) -> None:
+    documents = [
+        group(flavor()),
+        group(flavor(KubeBindPort=1, KubeClusterID="other"), "worker", Size=1),
+        {**group(flavor(KubeAddOns=[{"Name": "x", "Type": "net"}]), "worker"), "ID": "spoilt"},
+    ]
+    with pytest.raises(InvalidInputError) as caught:
+        load(tmp_path, documents)
+    wrong, cluster, port = caught.value.problems
+    assert wrong.path.startswith("$[2].")
+    assert cluster.message.startswith("other differs from demo in ")
+    assert port.message.startswith("1 differs from 6443 in ")
 
 
 def test_upstream_accepts_these(tmp_path: Path) -> None:

@@ -144,12 +144,12 @@ def test_machines_of_a_group_are_alike_until_something_that_makes_them_changes(
 
     found = [
         fingerprints(changed(memory_mib=4096)),
-        fingerprints(changed(template=template)),
+        fingerprints(changed(template=str(template))),
         fingerprints(changed(spec={**plan.manager.spec, "KubeBindPort": 1})),
         fingerprints(replace(plan, supply=replace(plan.supply, kubernetes_version="v1.31.2"))),
     ]
     template.write_text("echo two")
-    found.append(fingerprints(changed(template=template)))
+    found.append(fingerprints(changed(template=str(template))))
     assert all(len(one) == 1 for one in found)
     assert len({same, *(one.pop() for one in found)}) == 6
 

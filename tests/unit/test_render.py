@@ -208,7 +208,7 @@ def test_check_finds_every_template_that_cannot_be_rendered(tmp_path: Path) -> N
     plan = cluster_plan()
     templates = [tmp_path / "one.sh", tmp_path / "two.sh", tmp_path / "two.sh"]
     machines = [
-        replace(machine, template=file)
+        replace(machine, template=str(file))
         for machine, file in zip(plan.machines, templates, strict=False)
     ]
     with pytest.raises(InvalidInputError) as caught:
@@ -229,7 +229,7 @@ def test_the_content_hash_covers_sources_and_inputs(tmp_path: Path) -> None:
     plan = cluster_plan()
     plan = replace(
         plan,
-        machines=(replace(plan.manager, template=main),),
+        machines=(replace(plan.manager, template=str(main)),),
         add_ons=(replace(plan.add_ons[0], path=str(manifest)),),
     )
     hashes = [render.content_hash(plan), render.content_hash(replace(plan, bind_port=6444))]
@@ -247,5 +247,5 @@ def test_the_content_hash_does_not_depend_on_where_the_checkout_stands(tmp_path:
         file = tmp_path / name / "init.sh"
         file.write_text("same")
         plan = cluster_plan()
-        plans.append(replace(plan, machines=(replace(plan.manager, template=file),)))
+        plans.append(replace(plan, machines=(replace(plan.manager, template=str(file)),)))
     assert render.content_hash(plans[0]) == render.content_hash(plans[1])

@@ -21,6 +21,7 @@ from tests.unit.test_groups import flavor, group
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 MANAGER = group(flavor())
 NOTHING = partial(pytest.fail, "nobody asked for standard input")
@@ -138,15 +139,25 @@ def test_a_slow_url_ends_in_time(site: str, path: str) -> None:
         web.fetch(site + path, max_bytes=100, timeout=0.2)
 
 
-def test_what_a_fetched_group_names_relatively_is_nowhere(site: str) -> None:
+def test_what_a_fetched_group_names_relatively_stands_beside_it(site: str) -> None:
     add_ons = [{"Name": "own", "Type": "network", "Path": "net.yaml"}]
-    far = group(flavor(InitScriptTemplateURL="own.sh", KubeAddOns=add_ons))
-    source = sources.Source(f"{site}/a.json", json.dumps(far), is_yaml=False, folder=None)
-    with pytest.raises(InvalidInputError) as caught:
-        groups.load(["a"], read=lambda _name: source)
-    template, manifest = caught.value.problems
-    assert "this group was fetched from an URL" in template.message
-    assert manifest.message == "there is no manifest file net.yaml"
+    far = group(flavor(InitScriptTemplateURL="../own.sh", KubeAddOns=add_ons))
+    source = sources.Source(f"{site}/groups/a.json", json.dumps(far), is_yaml=False, folder=None)
+    (one,) = groups.load(["a"], read=lambda _name: source)
+    assert one.template == f"{site}/own.sh"
+    assert one.add_on_path(one.flavor.add_ons[0]) == f"{site}/groups/net.yaml"
+
+
+def test_a_file_has_an_url_too(tmp_path: Path) -> None:
+    file = tmp_path / "my groups.yaml"
+    file.write_text(yaml.safe_dump(group(flavor(InitScriptTemplateURL="own.sh"))))
+    (tmp_path / "own.sh").write_text("echo")
+    for url in (file.as_uri(), file.as_uri().replace("file://", "file://localhost")):
+        assert load(url).template == str(tmp_path / "own.sh")
+    assert problem((tmp_path / "none").as_uri()) == "$: there is no such file"
+    known = "$: there is no such file; known are paths, file:///…, http:// and https:// URLs, and -"
+    assert problem("ftp://127.0.0.1/a.json") == known
+    assert problem("file://elsewhere/a.json") == known
 
 
 def test_a_file_is_read_to_its_limit_and_no_further() -> None:

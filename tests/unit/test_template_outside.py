@@ -143,7 +143,8 @@ def test_an_init_script_may_include_from_the_network(port: int, tmp_path: Path) 
     (tmp_path / "own.tmpl").write_text(f'{{{{ include "http://127.0.0.1:{port}/a" }}}}')
     plan = cluster_plan()
     plan = replace(
-        plan, machines=tuple(replace(one, template=tmp_path / "own.tmpl") for one in plan.machines)
+        plan,
+        machines=tuple(replace(one, template=str(tmp_path / "own.tmpl")) for one in plan.machines),
     )
     assert render.check(plan, outside.world()) == ()
     assert render.init_script(plan, plan.manager, SECRETS, outside.world()) == "echo 192.168.2.200"
