@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from pathlib import Path
 
-# pytest --hypothesis-profile=thorough: what a release is shown to bear.
+# `tox -e generated`, or pytest --hypothesis-profile=thorough: what a release is shown to bear.
 hypothesis.settings.register_profile(
     "thorough", max_examples=10_000, deadline=None, suppress_health_check=hypothesis.HealthCheck
 )

@@ -1,4 +1,7 @@
-"""Generated group files, right and broken: a plan, or a listed problem; never a traceback."""
+"""Generated group files, right and broken: a plan, or a listed problem; never a traceback.
+
+`tox -e generated` makes ten thousand; the default keeps the suite quick.
+"""
 
 from __future__ import annotations
 

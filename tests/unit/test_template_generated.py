@@ -1,11 +1,10 @@
 """Generated templates of both languages: text, or a problem with its place; nothing else.
 
-HARNESS_TEMPLATES=5000 makes that many; the default keeps the suite quick.
+`tox -e generated` makes five thousand; the default keeps the suite quick.
 """
 
 from __future__ import annotations
 
-import os
 import random
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -22,7 +21,8 @@ from harness.template.functions import TABLE
 if TYPE_CHECKING:
     from pathlib import Path
 
-EXAMPLES = int(os.environ.get("HARNESS_TEMPLATES", "300"))
+# Of each language; a quarter of a profile's.
+EXAMPLES = max(150, settings().max_examples // 4)
 # Not generated: a new RSA key takes seconds, and so does a derived password.
 SLOW = {"genPrivateKey", "derivePassword"}
 NAMES = sorted(set(TABLE) - SLOW)
@@ -119,7 +119,7 @@ def check(folder: Path, text: str, options: Options) -> None:
 
 
 everywhere = settings(
-    max_examples=EXAMPLES // 2,
+    max_examples=EXAMPLES,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
