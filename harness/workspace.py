@@ -123,7 +123,7 @@ class Workspace:
         self.logs_dir.mkdir(parents=True, exist_ok=True)
         write_atomically(self.vagrant_dir / "Vagrantfile", vagrantfile)
         write_atomically(self.root / "content-hash", content_hash + "\n")
-        write_atomically(self.root / "plan.json", _PLAN.dump_json(plan, indent=2).decode())
+        self._write_plan("plan.json", plan)
 
     def load_plan(self) -> ClusterPlan | None:
         """Return the recorded plan, or None if there is none.
@@ -135,7 +135,7 @@ class Workspace:
 
     def save_committed(self, plan: ClusterPlan) -> None:
         """Record what shall be, whether it has come about or not."""
-        write_atomically(self.root / "committed.json", _PLAN.dump_json(plan, indent=2).decode())
+        self._write_plan("committed.json", plan)
 
     def load_committed(self) -> ClusterPlan | None:
         """Return what was committed last, or None if nothing was.
@@ -156,6 +156,11 @@ class Workspace:
                 f"{file} cannot be read: {first['msg']}; it is damaged, or another harness's.",
                 hint=f"`harness down --name {self.cluster}` removes the cluster all the same.",
             ) from error
+
+    def _write_plan(self, name: str, plan: ClusterPlan) -> None:
+        # 0600, for it holds what flavors are told: lines of shell, and URLs with passwords.
+        text = _PLAN.dump_json(plan, indent=2).decode()
+        write_atomically(self.root / name, text, mode=PRIVATE_FILE)
 
     @property
     def content_hash(self) -> str:

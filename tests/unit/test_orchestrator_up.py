@@ -87,7 +87,7 @@ def test_seconds_are_those_of_the_clock(bench: Bench) -> None:
 @pytest.mark.defect("V1")
 def test_everything_is_on_disk_before_anything_is_made(bench: Bench) -> None:
     bench.up()
-    modes = {"plan.json": 0o644, "Vagrantfile": 0o644, "content-hash": 0o644}
+    modes = {"plan.json": 0o600, "Vagrantfile": 0o644, "content-hash": 0o644}
     secrets = dict.fromkeys(("token", "ca.key", "ca.crt", "id_ed25519"), 0o600)
     assert bench.seen.items() >= (modes | secrets).items()
     assert "completed" not in bench.seen
