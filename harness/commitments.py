@@ -17,6 +17,7 @@ from pydantic import TypeAdapter
 from harness import groups
 from harness.errors import UsageError
 from harness.files import PRIVATE_FILE, write_atomically
+from harness.infrakit import beside
 from harness.sources import Source
 
 if TYPE_CHECKING:
@@ -49,6 +50,22 @@ class Commitment:
         """The group itself: ``{"ID", "Properties"}``."""
         inner: dict[str, Any] = self.document
         return inner["Properties"] if "Plugin" in inner else inner
+
+    @property
+    def portable(self) -> dict[str, Any]:
+        """The group itself, naming files so that it means the same wherever it is written."""
+        made = copy.deepcopy(self.group)
+        flavor = made["Properties"]["Flavor"]
+        for one in (flavor, *flavor.get("Properties", {}).get("Flavors", ())):
+            told = one.get("Properties", {})
+            for holder, key in (
+                (told, "InitScriptTemplateURL"),
+                (told, "TemplateRoot"),
+                *((add_on, "Path") for add_on in told.get("KubeAddOns", ())),
+            ):
+                if key in holder:
+                    holder[key] = beside(self.file, self.folder, holder[key])
+        return made
 
     def scaled(self, size: int) -> Commitment:
         """Return it with another Size.

@@ -187,21 +187,15 @@ def _part(
     problems: list[Problem],
 ) -> FlavorPart:
     told, where = flavor.properties, f"{place}.Properties"
-    template = _template(source, told.init_script_template_url)
+    template = beside(source.name, source.folder, told.init_script_template_url)
     if reason := _unreadable(template):
         problems.append(Problem(source.name, f"{where}.InitScriptTemplateURL", reason))
-    root = beside(source.name, source.folder, told.template_root) if told.template_root else ""
+    root = beside(source.name, source.folder, told.template_root)
     if root and not Path(root).is_dir():
         problems.append(Problem(source.name, f"{where}.TemplateRoot", f"there is no folder {root}"))
     if not template and isinstance(flavor, KubernetesFlavor):
         template = str(assets.init_script(_role(flavor)))
     return FlavorPart(flavor.plugin, template, told.model_dump(by_alias=True), root)
-
-
-def _template(source: Source, url: str) -> str:
-    """Return what an InitScriptTemplateURL means: an absolute path, an URL, or nothing."""
-    path = sources.local(url)
-    return path if "://" in path or not path else beside(source.name, source.folder, path)
 
 
 def _host(url: str) -> str:

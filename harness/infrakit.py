@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 MAX_MACHINES = 64
 """Of one cluster: more than any host of ours can carry, and a guard against typing errors."""
 
+LONGEST_UPDATING_SECONDS = 24 * 60 * 60
+"""Of one machine of a rolling update, which is looked at once a second."""
+
 InstancePlugin = Literal["instance-vagrant", "vagrant"]
 
 # As Go's time.ParseDuration has it, without a sign.
@@ -57,7 +60,14 @@ def _group_id(text: str) -> str:
 def _duration(text: str) -> str:
     if not _DURATION.fullmatch(text):
         refuse(f"`{text}` is not a duration such as 30s or 1m30s")
+    if _seconds(text) > LONGEST_UPDATING_SECONDS:
+        refuse(f"`{text[:40]}` is too long: at most 24h")
     return text
+
+
+def _seconds(duration: str) -> float:
+    terms = _TERM.findall(duration)
+    return sum((float(number) * _SECONDS[unit] for number, unit in terms), 0.0)
 
 
 def _instance_plugin(name: object) -> object:
@@ -122,10 +132,15 @@ class Updating(Model):
     duration: Annotated[str, AfterValidator(_duration)] = Field(
         alias="Duration",
         default="0",
-        description="How long it must stay healthy, in Go's notation: `30s`, `1m30s`.",
+        description="How long it must stay healthy, in Go's notation: `30s`, `1m30s`; at most "
+        "`24h`.",
     )
     count: int = Field(
-        alias="Count", default=0, ge=0, description="How many times it must be found healthy."
+        alias="Count",
+        default=0,
+        ge=0,
+        le=LONGEST_UPDATING_SECONDS,
+        description="How many times it must be found healthy.",
     )
     skip_before_instance_destroy: Literal["drain"] | None = Field(
         alias="SkipBeforeInstanceDestroy",
@@ -142,8 +157,7 @@ class Updating(Model):
     @property
     def seconds(self) -> float:
         """The duration in seconds."""
-        terms = _TERM.findall(self.duration)
-        return sum((float(number) * _SECONDS[unit] for number, unit in terms), 0.0)
+        return _seconds(self.duration)
 
 
 class GroupProperties(Model):
@@ -184,16 +198,19 @@ class PluginGroup(Model):
 
 
 def beside(file: str, folder: Path | None, name: str) -> str:
-    """Return what a path means in a group file: an absolute path, or an URL.
+    """Return what a path or an URL means in a group file: an absolute path, or an URL.
 
     Args:
         file: The group file, as the user named it.
         folder: That it is in; none if it was fetched: then a relative path is an URL beside it.
-        name: The path.
+        name: The path or URL; nothing means nothing.
     """
-    if folder is None and not Path(name).is_absolute():
-        return urljoin(file, quote(name))
-    return str(((folder or Path("/")) / name).resolve())
+    path = sources.local(name)
+    if not path or "://" in path:
+        return path
+    if folder is None and not Path(path).is_absolute():
+        return urljoin(file, quote(path))
+    return str(((folder or Path("/")) / path).resolve())
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +261,4 @@ class GroupSpec:
 
     def add_on_path(self, add_on: AddOnProperties) -> str:
         """Return an add-on's URL, or its file's absolute path, or nothing for the lab's."""
-        source = add_on.source
-        if not source or source.startswith(("http://", "https://")):
-            return source
-        return beside(self.file, self.folder, sources.local(source))
+        return beside(self.file, self.folder, add_on.source)

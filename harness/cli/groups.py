@@ -159,9 +159,9 @@ def _instance_line(instance: dict[str, Any]) -> list[str]:
 
 @group.command(epilog=example("harness group inspect kubernetes-workers > workers.json"))
 def inspect(group_id: Group, name: Name = None) -> None:
-    """Print a group as it is committed: JSON that `group commit` takes again."""
+    """Print a group as it is committed: JSON that `group commit` takes again, anywhere."""
     before = commitments.load(Workspace.of(session.cluster_name(name)))
-    options.print_json(commitments.find(before, group_id).group)
+    options.print_json(commitments.find(before, group_id).portable)
 
 
 @group.command(

@@ -95,3 +95,41 @@ def test_only_what_is_watched_is_found(committed: tuple[Commitment, ...]) -> Non
     ):
         with pytest.raises(UsageError, match=f"Group '{group}' is not being watched"):
             commitments.find(known, group)
+
+
+def test_what_a_group_names_can_be_found_from_anywhere(tmp_path: Path) -> None:
+    (tmp_path / "scripts").mkdir()
+    for name in ("scripts/own.sh", "scripts/mine.sh", "net.yaml"):
+        (tmp_path / name).write_text("echo")
+    node: dict[str, Any] = {
+        "Plugin": "flavor-kubernetes/manager",
+        "Properties": {
+            "InitScriptTemplateURL": "scripts/own.sh",
+            "TemplateRoot": ".",
+            "KubeJoinIP": "192.168.2.200",
+            "KubeClusterID": "demo",
+            "KubeAddOns": [
+                {"Name": "own", "Type": "network", "Path": "net.yaml"},
+                {"Name": "dashboard", "Type": "visualise"},
+            ],
+        },
+    }
+    mine = {"Plugin": "vanilla", "Properties": {"InitScriptTemplateURL": "scripts/mine.sh"}}
+    combo = {"Plugin": "combo", "Properties": {"Flavors": [mine, {"Plugin": "vanilla"}, node]}}
+    group: dict[str, Any] = json.loads(WALKTHROUGH[0].read_text())["Properties"]
+    group["Properties"]["Flavor"] = combo
+    (tmp_path / "groups.json").write_text(json.dumps(group))
+    specs = groups.load([tmp_path / "groups.json"])
+    portable = commitments.of(specs)[0].portable
+    first, second, third = portable["Properties"]["Flavor"]["Properties"]["Flavors"]
+    assert first["Properties"] == {"InitScriptTemplateURL": f"{tmp_path}/scripts/mine.sh"}
+    assert second == {"Plugin": "vanilla"}
+    assert third["Properties"]["TemplateRoot"] == str(tmp_path)
+    assert [one.get("Path") for one in third["Properties"]["KubeAddOns"]] == [
+        f"{tmp_path}/net.yaml", None,
+    ]  # fmt: skip
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/groups.json").write_text(json.dumps(portable))
+    (again,) = groups.load([tmp_path / "elsewhere/groups.json"])
+    assert (again.template, again.parts) == (specs[0].template, again.parts)
+    assert group["Properties"]["Flavor"] == combo

@@ -72,6 +72,15 @@ def test_what_is_no_duration_is_a_problem(duration: str, tmp_path: Path) -> None
     assert message == f"`{duration}` is not a duration such as 30s or 1m30s"
 
 
+@pytest.mark.parametrize("duration", ["25h", "9" * 400 + "h", "1441m"])
+def test_a_duration_that_nobody_waits_for_is_a_problem(duration: str, tmp_path: Path) -> None:
+    (message,) = problems(tmp_path, updating(Duration=duration))
+    assert message.endswith("is too long: at most 24h")
+    (message,) = problems(tmp_path, updating(Count=10**30))
+    assert message.endswith("is too large: should be at most 86400")
+    assert load(tmp_path, updating(Duration="24h"))
+
+
 @given(duration=st.text(alphabet="0123456789.hmsnuµ", max_size=8))
 def test_no_duration_makes_it_crash(duration: str) -> None:
     with contextlib.suppress(ValidationError):

@@ -54,6 +54,7 @@ def test_every_machine_is_given_the_same_token() -> None:
 @pytest.mark.defect("K9")
 def test_a_manager_that_is_not_the_control_plane_joins(tmp_path: Path) -> None:
     planned = resolve(tmp_path, group(flavor(), LogicalIDs=IDS))
+    assert [worker.address for worker in planned.workers] == IDS[1:]
     for machine in planned.workers:
         script = render.init_script(planned, machine, SECRETS)
         assert "kubeadm join" in script
