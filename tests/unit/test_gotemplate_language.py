@@ -29,6 +29,7 @@ CONTEXT = {
 }
 # Everything here was also run by Go's own text/template; `test_go_itself_agrees` does it again.
 RENDERS = [
+    ('{{ printf "%#x %#X %x" "q" "q" "q" }}', "0x71 0X71 71"),
     ("plain", "plain"),
     ("{{/* a comment */}}x", "x"),
     ("a {{- /* trims */ -}} b", "ab"),
@@ -87,6 +88,13 @@ RENDERS = [
     ("{{ not (and .a .no) }}", "true"),
 ]  # fmt: skip
 FAULTS = [
+    ("{{ if 0 }}{{ $x := 1 }}{{ else }}{{ $x = 2 }}{{ end }}",
+     "line 1, column 37: undefined variable: $x"),
+    ("{{ if 0 }}{{ $x := 1 }}{{ else }}{{ range $x = .list }}{{ end }}{{ end }}",
+     "line 1, column 43: undefined variable: $x"),
+    ("{{ eq }}", "line 1, column 4: eq: missing a required argument: 'first'"),
+    ("{{ not 1 2 }}", "line 1, column 4: not: too many positional arguments"),
+    ("{{ 09 }}", "line 1, column 4: bad number syntax: '09'"),
     ("\n{{ nosuchfunc }}", 'line 2, column 4: function "nosuchfunc" not defined'),
     ("{{ if .a }}", "line 1, column 12: unexpected EOF: an `end` is missing"),
     ("{{ end }}", "line 1, column 4: unexpected {{end}}"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import is_dataclass
+from inspect import signature
 from typing import TYPE_CHECKING
 
 from harness.template.faults import EXPRESSION_ERRORS, FaultError, text_of
@@ -57,13 +58,20 @@ class Evaluation:
         """Make a variable."""
         self._variables.append((name, value))
 
-    def assign(self, name: str, value: object) -> None:
-        """Change a variable that was declared."""
+    def assign(self, name: str, value: object, node: Node) -> None:
+        """Change a variable that was declared.
+
+        Raises:
+            DeferredError: If it was not, and an earlier pass may have left that to this one.
+            FaultError: If it was not.
+        """
         for place in reversed(range(len(self._variables))):
             if self._variables[place][0] == name:
                 self._variables[place] = (name, value)
                 return
-        raise DeferredError(name)
+        if self._session.options.multi_pass:
+            raise DeferredError(name)
+        raise self._fault(f"undefined variable: {name}", node)
 
     def forget(self, depth: int) -> None:
         """Drop the variables that were made since `depth`."""
@@ -82,7 +90,7 @@ class Evaluation:
             if pipe.declares:
                 self.declare(name, value)
             else:
-                self.assign(name, value)
+                self.assign(name, value, pipe)
         return value
 
     def _command(self, command: Command, dot: object, piped: tuple[object, ...]) -> object:
@@ -126,7 +134,7 @@ class Evaluation:
         if node.name in TABLE:
             return self._call(TABLE[node.name], node, (self._session, *arguments))
         if node.name in BUILTINS:
-            return self._call(BUILTINS[node.name], node, arguments)
+            return self._call(BUILTINS[node.name], node, arguments, node.name)
         raise self._fault(f'function "{node.name}" not defined', node)
 
     def _arguments(self, words: Words, dot: object) -> tuple[object, ...]:
@@ -198,16 +206,30 @@ class Evaluation:
         raise self._fault(f"map has no entry for key {name!r}", node)
 
     def _call(
-        self, function: Callable[..., object], node: Node, arguments: tuple[object, ...]
+        self,
+        function: Callable[..., object],
+        node: Node,
+        arguments: tuple[object, ...],
+        builtin: str = "",
     ) -> object:
         if why := self._session.budget.out_of_time():
             raise self._fault(why, node)
+        if builtin:
+            self._count(builtin, function, node, arguments)
         try:
             return function(*arguments)
         except FaultError as fault:
             raise fault.below(self.site(node)) from fault
         except EXPRESSION_ERRORS as error:
             raise self._fault(text_of(error), node) from error
+
+    def _count(
+        self, name: str, function: Callable[..., object], node: Node, arguments: tuple[object, ...]
+    ) -> None:
+        try:
+            signature(function).bind(*arguments)
+        except TypeError as error:
+            raise self._fault(f"{name}: {error}", node) from error
 
     def _fault(self, message: str, node: Node) -> FaultError:
         return FaultError(message, self.site(node))

@@ -136,7 +136,7 @@ class Execution:
                 if node.pipe.declares:
                     self._evaluation.declare(name, one)
                 else:
-                    self._evaluation.assign(name, one)
+                    self._evaluation.assign(name, one, node.pipe)
             try:
                 self._all(node.body, item)
             except _JumpError as jump:

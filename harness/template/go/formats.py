@@ -54,7 +54,7 @@ def _formatted(found: re.Match[str], verb: str, value: object) -> str:
     if verb == "T":
         return kind_of(value)
     if isinstance(value, str):
-        return _quoted(verb, value)
+        return _quoted(found["flags"], verb, value)
     if verb == "t" and isinstance(value, bool):
         return printed(value)
     if isinstance(value, float):
@@ -62,11 +62,11 @@ def _formatted(found: re.Match[str], verb: str, value: object) -> str:
     return _integer(found["flags"], verb, value)
 
 
-def _quoted(verb: str, value: str) -> str:
+def _quoted(flags: str, verb: str, value: str) -> str:
     if verb == "q":
         return json.dumps(value, ensure_ascii=False)
     if verb in {"x", "X"}:
-        text = value.encode().hex()
+        text = f"{'0x' if '#' in flags else ''}{value.encode().hex()}"
         return text if verb == "x" else text.upper()
     raise TypeError(f"`%{verb}` is not for a value of kind string")
 

@@ -27,6 +27,8 @@ def number(text: str) -> int | float:
         return float(digits)
     plain = digits.lstrip("+-")
     if len(plain) > 1 and plain.startswith("0"):
+        if set(plain) & {"8", "9"}:
+            raise ValueError(f"bad number syntax: '{text}'")
         return int(digits, 8)
     return int(digits)
 
