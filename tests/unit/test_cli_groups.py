@@ -219,6 +219,7 @@ def test_what_is_inspected_can_be_committed_again(
     assert len(committed.nodes) == 4
 
 
+@pytest.mark.defect("G6")
 def test_a_group_is_scaled_up_and_down(run: Run, committed: Estate) -> None:
     assert run("group", "scale", "kubernetes-workers").out == "3\n"
     ran = run("group", "scale", "kubernetes-workers", "4")

@@ -203,7 +203,7 @@ def test_who_does_not_answer_is_not_waited_for(tmp_path: Path) -> None:
         address = f"http://127.0.0.1:{silent.server_address[1]}/"
         began = time.monotonic()
         assert "timed out" in refused(f'{{{{ fetch "{address}" }}}}', tmp_path, timeout=0.2)
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 10
 
 
 def test_a_unix_socket_is_asked_over_http(tmp_path: Path) -> None:
