@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from pathlib import Path
 
+# A busy host is slow: how long one example takes says nothing.
+hypothesis.settings.register_profile("usual", deadline=None)
+hypothesis.settings.load_profile("usual")
 # `tox -e generated`, or pytest --hypothesis-profile=thorough: what a release is shown to bear.
 hypothesis.settings.register_profile(
     "thorough", max_examples=10_000, deadline=None, suppress_health_check=hypothesis.HealthCheck
