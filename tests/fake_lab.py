@@ -38,7 +38,14 @@ if TYPE_CHECKING:
     from harness.interfaces import Result
 
 CONNECT_SECONDS = 60.0
-SOURCES = functools.cache(template.sources)
+READ = functools.cache(template.sources)
+
+
+def _sources(
+    where: str | Path, options: template.Options | None = None, _world: object = None
+) -> tuple[template.Source, ...]:
+    """Read templates once for all clusters: they are files, and want nothing of the world."""
+    return READ(where, options)
 
 
 @dataclass
@@ -156,7 +163,7 @@ class Lab:
         # from, and that all is on disk before the power is cut.
         monkeypatch.setattr(pki, "MAKERS", MAKERS)
         monkeypatch.setattr(render, "init_script", lambda _plan, one, *_: script_of(one.name))
-        monkeypatch.setattr(template, "sources", SOURCES)
+        monkeypatch.setattr(template, "sources", _sources)
         monkeypatch.setattr(os, "fsync", lambda _file: None)
         world = FakeWorld.of(state)
         return cls(world, clock, {one.name: Machine(one, clock) for one in world.plan.machines})

@@ -129,9 +129,9 @@ def test_many_keys_are_no_trouble() -> None:
     keys = {f"key{number}": number for number in range(20_000)}
     problems: list[Problem] = []
     source = Source("a.json", json.dumps(keys), is_yaml=False, folder=None)
-    began = time.monotonic()
+    began = time.process_time()
     assert documents.parse(source, problems) == keys
-    assert time.monotonic() - began < 2  # 0.02 s; 5 s if each key were compared with each
+    assert time.process_time() - began < 2  # 0.02 s; 5 s if each key were compared with each
 
 
 JSON = st.recursive(
