@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,20 +13,7 @@ from tests.e2e import lab as labs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-
-HERE = Path(__file__).parent
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a file on one worker: they share a cluster.
-
-    Files that look at the whole host, or remove what nobody owns there, are one group.
-    """
-    for item in items:
-        if item.path.is_relative_to(HERE) and item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+    from pathlib import Path
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("whole host")]
+pytestmark = pytest.mark.lab
 NAMES = set(labs.NAMES[:2])
 HELD = 8
 

@@ -21,7 +21,7 @@ from harness.lab.network import LabNetwork
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("whole host")]
+pytestmark = pytest.mark.lab
 GATEWAY = "192.168.77.1"
 SECONDS = 10.0
 # What refuses does so at once; a packet that nobody answers takes minutes.

@@ -16,12 +16,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("lab_host")]
 
 
-@pytest.mark.parametrize(
-    "cell",
-    # Each has a cluster of its own, so whoever is free takes the next.
-    [pytest.param(cell, marks=pytest.mark.xdist_group(str(cell))) for cell in cells.IN_CI],
-    ids=str,
-)
+@pytest.mark.parametrize("cell", cells.IN_CI, ids=str)
 def test_a_fault_is_told_and_what_it_leaves_can_be_mended_and_removed(cell: Cell) -> None:
     (made,) = try_apart([cell], labs.WORKER or "gw0")
     assert made.is_good, results.line(made)
