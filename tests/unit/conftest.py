@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 STAND_INS = Path(__file__).parents[1] / "bin"
+# What `lost` has.
+GONE = Path("/gone/clusters/a")
+MACHINE = "harness-a-ip-192.168.2.2"
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,15 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
     """Give the lab a host of fakes."""
     return Host.of(tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def lost(state: Path, host: Host) -> Host:
+    """A host on which cluster `a` has a machine and no workspace any more."""
+    del state
+    host.namespace("a", GONE)
+    host.machines(MACHINE, workspace=GONE)
+    return host
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,25 +12,15 @@ from harness import orchestrator
 from harness.cli import clusters, privilege
 from harness.errors import HostError
 from harness.workspace import Workspace
+from tests.unit.conftest import GONE, MACHINE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tests.fake_cluster import FakeWorld
     from tests.fake_host import Host
     from tests.unit.conftest import Ran
-
-GONE = Path("/gone/clusters/a")
-MACHINE = "harness-a-ip-192.168.2.2"
-
-
-@pytest.fixture
-def lost(state: Path, host: Host) -> Host:
-    """A host on which cluster `a` has a machine and no workspace any more."""
-    del state
-    host.namespace("a", GONE)
-    host.machines(MACHINE, workspace=GONE)
-    return host
 
 
 @pytest.mark.parametrize("words", [("--all",), ("--name", "a")])

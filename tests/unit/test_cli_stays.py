@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,9 +10,11 @@ from harness import mounts, orchestrator
 from harness.errors import ProviderError
 from harness.workspace import Workspace
 from tests.fake_host import PROGRAMS
+from tests.unit.conftest import GONE, MACHINE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from harness.cluster import Cluster
     from harness.interfaces import Reporter
@@ -21,18 +22,7 @@ if TYPE_CHECKING:
     from tests.fake_host import Host
     from tests.unit.conftest import Ran
 
-GONE = Path("/gone/clusters/a")
-MACHINE = "harness-a-ip-192.168.2.2"
 VIRTUAL = "harness-v-ip-10.0.0.2"
-
-
-@pytest.fixture
-def lost(state: Path, host: Host) -> Host:
-    """A host on which cluster `a` has a machine and no workspace any more."""
-    del state
-    host.namespace("a", GONE)
-    host.machines(MACHINE, workspace=GONE)
-    return host
 
 
 def test_a_lost_cluster_that_stays_is_an_error_and_does_not_keep_the_next(
