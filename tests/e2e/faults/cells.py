@@ -193,8 +193,7 @@ IN_CI = tuple(
     Cell(phase, fault)
     for phase, fault in (
         ("machines", Fault.SIGKILL),
-        ("install", Fault.SIGINT),
         ("join", Fault.MACHINE_DESTROYED),
     )
 )
-"""What takes little time: a harness that has no more say, one that has, and a machine."""
+"""What takes little time: a harness that has no more say, and a machine that is gone."""
