@@ -193,7 +193,7 @@ IN_CI = tuple(
     Cell(phase, fault)
     for phase, fault in (
         ("machines", Fault.SIGKILL),
-        ("join", Fault.MACHINE_DESTROYED),
+        ("machines", Fault.VAGRANT_FAILS),
     )
 )
-"""What takes little time: a harness that has no more say, and a machine that is gone."""
+"""What takes little time: a harness that has no more say, and a Vagrant that fails."""
