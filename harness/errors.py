@@ -158,3 +158,8 @@ def leaves(error: BaseException) -> Iterator[BaseException]:
             yield from leaves(inner)
     else:
         yield error
+
+
+def is_stop(error: BaseException) -> bool:
+    """Return whether an error means that somebody stopped the run."""
+    return any(isinstance(leaf, KeyboardInterrupt | InterruptedRunError) for leaf in leaves(error))

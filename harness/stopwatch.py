@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from harness import known_issues, wait
-from harness.errors import HarnessError, InterruptedRunError, leaves
+from harness.errors import HarnessError, is_stop, leaves
 from harness.events import PhaseEnded, PhaseFailed, PhaseStarted
 from harness.redaction import Redactor
 
@@ -40,14 +40,14 @@ class Stopwatch:
         """
         seconds = min(phase.timeout_seconds, deadline.remaining)
         began = self._clock()
-        self._report(PhaseStarted(phase.name, site.plan.names))
         try:
+            self._report(PhaseStarted(phase.name, site.plan.names))
             note = phase.run(site, wait.Deadline(seconds))
         except BaseException as error:
             self._record(phase, began, "failed")
             seconds = self._clock() - began
             try:
-                _diagnose(phase, site, error)
+                _explain(phase, site, error)
             finally:  # whoever interrupts the diagnosis still sees the phase fail
                 issues = tuple(issue.id for issue in known_issues.explaining(error))
                 self._report(PhaseFailed(phase.name, seconds, _message(error), issues))
@@ -61,9 +61,11 @@ class Stopwatch:
         self._keep(self.timings)
 
 
-def _diagnose(phase: Phase, site: Site, error: BaseException) -> None:
-    """Note on an error what the machines know about it; an interruption needs no diagnosis."""
-    if not all(_is_failure(leaf) for leaf in leaves(error)):
+def _explain(phase: Phase, site: Site, error: BaseException) -> None:
+    """Note on an error what the machines know about it; of an interruption, where it came."""
+    if is_stop(error):
+        error.add_note(f"In phase {phase.name}: {_message(error)}")
+    if is_stop(error) or not all(isinstance(leaf, HarnessError) for leaf in leaves(error)):
         return
     try:
         if found := phase.diagnose(site):
@@ -73,9 +75,6 @@ def _diagnose(phase: Phase, site: Site, error: BaseException) -> None:
         error.add_note(f"The diagnosis failed too: {second!r}")
 
 
-def _is_failure(error: BaseException) -> bool:
-    return isinstance(error, HarnessError) and not isinstance(error, InterruptedRunError)
-
-
 def _message(error: BaseException) -> str:
-    return error.message if isinstance(error, HarnessError) else str(error)
+    said = error.message if isinstance(error, HarnessError) else str(error)
+    return said or type(error).__name__

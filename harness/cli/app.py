@@ -17,7 +17,7 @@ import typer
 
 from harness import known_issues, process
 from harness.cli import interrupts
-from harness.errors import HarnessError, InterruptedRunError
+from harness.errors import HarnessError, InterruptedRunError, is_stop
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,7 +55,7 @@ def main(argv: Sequence[str]) -> int:
             return READER_LEFT
         except BaseException as error:  # noqa: BLE001 - this is where all of them end
             signals.ignore()
-            if interrupts.is_stop(error):
+            if is_stop(error):
                 process.stop_all()
             return _tell(error)
         return status

@@ -26,7 +26,7 @@ from harness.cli import (
 from harness.cli.options import Files, Name, Output, Print, Provider, ProviderChoice, example
 from harness.cli.resolution import Resolved
 from harness.cluster import Cluster
-from harness.errors import HostError, UnreadablePlanError, UsageError, raise_all
+from harness.errors import HostError, UnreadablePlanError, UsageError, is_stop, raise_all
 from harness.lab.census import Found
 from harness.orchestrator import Outcome
 from harness.workspace import Workspace
@@ -143,7 +143,7 @@ def down(
         try:
             _remove(one)
         except Exception as error:  # not even a bug shall keep the others
-            if interrupts.is_stop(error):
+            if is_stop(error):
                 raise
             errors.append(error)
     raise_all(errors, "clusters that could not be removed")

@@ -6,8 +6,15 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from harness import evidence, orchestrator
-from harness.cli import interrupts, session
-from harness.errors import ClusterHeldError, HarnessError, InvalidInputError, UsageError, leaves
+from harness.cli import session
+from harness.errors import (
+    ClusterHeldError,
+    HarnessError,
+    InvalidInputError,
+    UsageError,
+    is_stop,
+    leaves,
+)
 from harness.workspace import state_dir
 
 if TYPE_CHECKING:
@@ -38,7 +45,7 @@ def documented(cluster: Cluster, reporter: Reporter, *, clean: bool) -> Iterator
     try:
         yield
     except Exception as error:  # a bug, too, is to be explained and cleaned up
-        if not interrupts.is_stop(error) and not isinstance(error, REFUSALS):
+        if not is_stop(error) and not isinstance(error, REFUSALS):
             with _added_to(error, "Collecting evidence failed too"):
                 error.add_note(f"The evidence is in {_collect(cluster, reporter)}.")
             if clean:
@@ -53,7 +60,7 @@ def _added_to(error: Exception, what: str) -> Iterator[None]:
     try:
         yield
     except Exception as second:
-        if interrupts.is_stop(second):
+        if is_stop(second):
             raise
         error.add_note(f"{what}: {'; '.join(map(_words, leaves(second)))}")
 

@@ -8,7 +8,7 @@ import signal
 import threading
 from typing import TYPE_CHECKING
 
-from harness.errors import InterruptedRunError
+from harness.errors import InterruptedRunError, is_stop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,14 +30,14 @@ class Signals:
     def __init__(self) -> None:
         self._stopping = False
 
-    def take(self, _number: int, _frame: FrameType | None) -> None:
-        """Be the signal handler."""
+    def take(self, number: int, _frame: FrameType | None) -> None:
+        """Be the signal handler; the interruption says which signal it was."""
         if self._stopping:
             # print may have been interrupted while it held its lock; this has none.
             os.write(STDERR, PATIENCE)
             return
         self._stopping = True
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt(signal.Signals(number).name)
 
     def ignore(self) -> None:
         """Let no later signal break what is left to do."""
@@ -59,23 +59,20 @@ def handled() -> Iterator[Signals]:
             signal.signal(number, handler)
 
 
-def is_stop(error: BaseException) -> bool:
-    """Return whether an error means that somebody stopped the run."""
-    if isinstance(error, BaseExceptionGroup):
-        return any(is_stop(inner) for inner in error.exceptions)
-    return isinstance(error, KeyboardInterrupt | InterruptedRunError)
-
-
 @contextlib.contextmanager
 def explained(message: str, *, hint: str) -> Iterator[None]:
     """Say what an interruption of the block leaves behind and how to go on.
 
     Raises:
-        InterruptedRunError: In place of any interruption, whichever thread it struck.
+        InterruptedRunError: In place of any interruption, whichever thread it struck; with what
+            was noted on it.
     """
     try:
         yield
     except BaseException as error:
-        if is_stop(error):
-            raise InterruptedRunError(message, hint=hint) from error
-        raise
+        if not is_stop(error):
+            raise
+        interrupted = InterruptedRunError(message, hint=hint)
+        for note in getattr(error, "__notes__", ()):
+            interrupted.add_note(note)
+        raise interrupted from error

@@ -147,12 +147,17 @@ def test_an_interrupted_up_says_how_to_go_on_and_how_to_give_up(
 ) -> None:
     def up(_cluster: Cluster, _reporter: Reporter, *, timeout: float, **_force: object) -> Outcome:
         del timeout
-        os.kill(os.getpid(), number)
+        try:
+            os.kill(os.getpid(), number)
+        except KeyboardInterrupt as error:
+            error.add_note(f"In phase init: {error}")
+            raise
         raise AssertionError("the signal did not stop this")
 
     monkeypatch.setattr(orchestrator, "up", up)
     ran = run("up", "--provider", "lxc")
     assert ran.code == 130
+    assert f"  In phase init: {signal.Signals(number).name}\n" in ran.err
     assert "error: Interrupted. What exists of cluster `walkthrough` is kept." in ran.err
     assert "hint: `harness up` goes on from here, `harness down` removes everything." in ran.err
     assert process.STOPPING.is_set()

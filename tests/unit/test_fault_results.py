@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -70,6 +71,26 @@ def test_a_cell_that_was_good_is_not_tried_again(
     assert [row for row, _ in tried] == ["install:sigterm init:sigterm", "init:sigterm"]
     said = "[2/2] init:sigterm: exit 6 in join; up 70 s, down 5 s; BAD: no"
     assert said in capsys.readouterr().out
+
+
+def test_an_interrupted_matrix_begins_no_other_row_and_records_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = []
+
+    def try_apart(row: Sequence[Cell], _worker: str) -> list[Trial]:
+        tried.append(" ".join(map(str, row)))
+        threading.Event().wait(0.1)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(matrix, "try_apart", try_apart)
+    file = tmp_path / "faults.jsonl"
+    monkeypatch.setattr("sys.argv", ["faults", "--into", str(file)])
+    with pytest.raises(KeyboardInterrupt):
+        matrix.main()
+    # The next one may have begun by the time that we are told.
+    assert len(tried) < len(cells.rows(cells.SENSIBLE))
+    assert not file.exists()
 
 
 def test_every_cell_is_listed_with_the_reason_where_it_is_not_tried() -> None:

@@ -116,6 +116,7 @@ def test_a_fault_is_borne_or_told_and_the_cluster_goes_on_and_goes(trial: Trial)
         is_ready(ran)
     elif cell.fault is not Fault.SIGKILL:
         assert "error: Interrupted. What exists of cluster `walkthrough` is kept." in ran.err
+        assert f"  In phase {cell.phase}: {cell.fault.upper()}\n" in ran.err
 
     trial.striker.cure()
     if cell.resumes:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -56,6 +57,9 @@ def try_apart(row: Sequence[Cell], worker: str) -> list[Trial]:
     Args:
         row: Of which one cluster goes through all.
         worker: Tells its cluster from those that are made at the same time.
+
+    Raises:
+        KeyboardInterrupt: If it was interrupted there; its cluster is gone.
     """
     names = list(map(str, row))
     done = subprocess.run(
@@ -68,6 +72,8 @@ def try_apart(row: Sequence[Cell], worker: str) -> list[Trial]:
         timeout=CELL_SECONDS * len(row),
         check=False,
     )
+    if done.returncode == -signal.SIGINT:
+        raise KeyboardInterrupt
     if done.returncode != 0:
         why = f"the trial itself failed:\n{done.stderr}"
         return [Trial(name, commit(), failure=why) for name in names]
@@ -93,8 +99,13 @@ def try_all(wanted: list[Cell], into: Path, jobs: int) -> None:
         sys.stdout.flush()
 
     with futures.ThreadPoolExecutor(max_workers=jobs) as pool:
-        for done in [pool.submit(one, row) for row in cells.rows(wanted)]:
-            done.result()
+        begun = [pool.submit(one, row) for row in cells.rows(wanted)]
+        try:
+            for done in futures.as_completed(begun):
+                done.result()
+        except BaseException:  # rows that run come to their end, and no other begins
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def main() -> int:

@@ -70,7 +70,8 @@ def run(row: Sequence[Cell], commit: str, folder: Path) -> list[Trial]:
     """Let one cluster go through some cells: each `up` is struck, and the next one resumes.
 
     The process must have adopted orphans (`footprint.adopt_orphans`): what is left is told by
-    descent too. What happens after the last cell is told of that one.
+    descent too. What happens after the last cell is told of that one. The cluster is removed
+    even if the trial is interrupted.
 
     Args:
         row: In the order of their phases.
@@ -82,11 +83,15 @@ def run(row: Sequence[Cell], commit: str, folder: Path) -> list[Trial]:
     before = Footprint.now(folders)
     tools = folder / "tools"
     tools.mkdir()
-    trials = [_one(Injection(cell, lab, tools), commit) for cell in row]
+    trials = [Trial(str(cell), commit) for cell in row]
     last = trials[-1]
-    if row[-1].resumes:
-        _attempt(last, lambda: _again(last, lab))
-    _attempt(last, lambda: _down(last, lab))
+    try:
+        for trial, cell in zip(trials, row, strict=True):
+            _one(trial, Injection(cell, lab, tools))
+        if row[-1].resumes:
+            _attempt(last, lambda: _again(last, lab))
+    finally:
+        _attempt(last, lambda: _down(last, lab))
     shutil.rmtree(tools)
     after = footprint.settled(before, folders, lab.cluster)
     if left := after.left_since(before, lab.cluster):
@@ -95,12 +100,10 @@ def run(row: Sequence[Cell], commit: str, folder: Path) -> list[Trial]:
     return trials
 
 
-def _one(injection: Injection, commit: str) -> Trial:
-    trial = Trial(str(injection.cell), commit)
+def _one(trial: Trial, injection: Injection) -> None:
     injection.prepare()
     _attempt(trial, lambda: _struck(trial, injection))
     _attempt(trial, injection.cure)
-    return trial
 
 
 def _attempt(trial: Trial, step: Callable[[], None]) -> None:
@@ -211,6 +214,7 @@ def _judge_interruption(cell: Cell, lab: labs.Lab, output: str) -> None:
     """An interruption collects nothing, and leaves what can be collected from."""
     if cell.fault is not Fault.SIGKILL:
         assert f"Interrupted. What exists of cluster `{lab.cluster}` is kept." in output, output
+        assert re.search(rf"^  In phase \w+: {cell.fault.upper()}$", output, re.MULTILINE), output
     archive = lab.state / "evidence" / f"{cell.phase}.tar.gz"
     logs = lab.named("logs", "--out", str(archive), timeout=AFTERWARDS_SECONDS)
     assert logs.status == 0, f"`logs` exited {logs.status}:\n{logs.stderr}"
