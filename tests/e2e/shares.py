@@ -17,16 +17,12 @@ if TYPE_CHECKING:
 
 # They look at the whole host, or remove what nobody owns there.
 WHOLE_HOST = frozenset({"test_lost.py", "test_namespace.py"})
-# Each of its tests has a cluster of its own, so whoever is free takes the next.
-SINGLE = frozenset({"test_faults.py"})
 
 
 def share(nodeid: str) -> str:
     """Return the same for tests that one worker must take."""
     file = nodeid.partition("::")[0]
     name = PurePath(file).name
-    if name in SINGLE:
-        return nodeid
     return "whole host" if name in WHOLE_HOST else file
 
 

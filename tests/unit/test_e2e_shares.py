@@ -21,12 +21,10 @@ def test_it(number):
 """
 
 
-def test_a_file_is_one_share_but_for_single_tests_and_those_of_the_whole_host() -> None:
+def test_a_file_is_one_share_but_for_those_of_the_whole_host() -> None:
     assert share("tests/e2e/test_cluster.py::test_a") == share("tests/e2e/test_cluster.py::test_b")
     assert share("tests/e2e/test_lost.py::test_a") == share("tests/e2e/test_namespace.py::test_b")
     assert share("tests/e2e/test_cluster.py::test_a") != share("tests/e2e/test_restart.py::test_a")
-    faults = "tests/e2e/faults/test_faults.py::test_a"
-    assert share(f"{faults}[join:disk-full]") != share(f"{faults}[init:disk-full]")
 
 
 def test_pytest_keeps_shares_together(tmp_path: Path) -> None:

@@ -100,6 +100,8 @@ def test_every_cell_makes_sense_or_says_why_not() -> None:
     for cell in cells.ALL:
         assert (cell in cells.SENSIBLE) is not bool(cell.why_senseless)
     assert set(cells.IN_CI) <= set(cells.SENSIBLE)
+    assert tuple(dict.fromkeys(cell.phase for cell in cells.IN_CI)) == cells.PHASES
+    assert cells.IN_CI[-1].resumes
 
 
 @pytest.mark.parametrize("trial", cells.SENSIBLE, ids=str, indirect=True)

@@ -1,8 +1,6 @@
-"""Some cells of the fault matrix, on real machines; `tox -e faults` tries all."""
+"""Faults in every phase of one real cluster, which is Ready in the end; `tox -e faults` tries all."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -10,13 +8,9 @@ from tests.e2e import lab as labs
 from tests.e2e.faults import cells, results
 from tests.e2e.faults.__main__ import try_apart
 
-if TYPE_CHECKING:
-    from tests.e2e.faults.cells import Cell
-
 pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("lab_host")]
 
 
-@pytest.mark.parametrize("cell", cells.IN_CI, ids=str)
-def test_a_fault_is_told_and_what_it_leaves_can_be_mended_and_removed(cell: Cell) -> None:
-    (made,) = try_apart([cell], labs.WORKER or "gw0")
-    assert made.is_good, results.line(made)
+def test_a_cluster_that_is_given_up_in_every_phase_still_comes_up_and_goes() -> None:
+    made = try_apart(cells.IN_CI, labs.WORKER or "gw0")
+    assert [results.line(one) for one in made if not one.is_good] == []
