@@ -1,4 +1,4 @@
-"""Faults in every phase of one real cluster, which is Ready in the end; `tox -e faults` tries all."""
+"""Faults in every phase of one real cluster; `tox -e faults` tries all that make sense."""
 
 from __future__ import annotations
 
