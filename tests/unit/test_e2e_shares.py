@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.e2e.shares import share
+from tests.e2e.shares import LONGEST_FIRST, share, turn
 
 ROOT = Path(__file__).parents[2]
 TEST = """
@@ -25,6 +25,13 @@ def test_a_file_is_one_share_but_for_those_of_the_whole_host() -> None:
     assert share("tests/e2e/test_cluster.py::test_a") == share("tests/e2e/test_cluster.py::test_b")
     assert share("tests/e2e/test_lost.py::test_a") == share("tests/e2e/test_namespace.py::test_b")
     assert share("tests/e2e/test_cluster.py::test_a") != share("tests/e2e/test_restart.py::test_a")
+
+
+def test_the_longest_shares_come_first_and_exist() -> None:
+    folder = ROOT / "tests" / "e2e"
+    files = [next(folder.rglob(name)) for name in LONGEST_FIRST]
+    assert [turn(f"{file}::test_a") for file in files] == list(range(len(files)))
+    assert turn("tests/e2e/test_new.py::test_a") == len(files)
 
 
 def test_pytest_keeps_shares_together(tmp_path: Path) -> None:

@@ -63,7 +63,8 @@ DISKS = {
     "machines": "/var/lib/harness",
     "install": "/var/lib/harness",
     "init": "/var/lib/kubelet",
-    "network": "/var/lib/harness",
+    # Its script is over before a disk is full, the add-on's pod is not.
+    "network": "/var/log/pods",
     "join": "/var/lib/kubelet",
     "ready": "/var/log/pods",
     "verify": "/var/log/pods",
