@@ -154,7 +154,10 @@ def join_config(plan: ClusterPlan, machine: MachinePlan, secrets: ClusterSecrets
 def _cluster(plan: ClusterPlan) -> dict[str, Any]:
     # With one control plane there is nobody to elect; on two busy processors the leases
     # time out and both restart for nothing (reference/lab.md).
-    alone = {"extraArgs": _extra_args(plan, {"leader-elect": "false"})}
+    alone = {"leader-elect": "false"}
+    # Nothing is signed, and no node gets its pods' addresses, before the last of some thirty
+    # controllers has begun; at the default of 20 requests a second that takes 7 s.
+    hurried = {**alone, "kube-api-qps": "100", "kube-api-burst": "200"}
     return {
         "apiVersion": api_version(plan.supply.kubernetes_version),
         "kind": "ClusterConfiguration",
@@ -165,8 +168,8 @@ def _cluster(plan: ClusterPlan) -> dict[str, Any]:
         "networking": {"podSubnet": plan.pod_network, "serviceSubnet": plan.service_network},
         # 127.0.0.1: the host's shell reaches the API server through a forward there.
         "apiServer": {"certSANs": [plan.join_address, "127.0.0.1"]},
-        "controllerManager": alone,
-        "scheduler": alone,
+        "controllerManager": {"extraArgs": _extra_args(plan, hurried)},
+        "scheduler": {"extraArgs": _extra_args(plan, alone)},
     }
 
 
@@ -179,6 +182,10 @@ def _kubelet(plan: ClusterPlan) -> dict[str, Any]:
         # setting keeps it from telling what has not changed more often than by default.
         "nodeStatusUpdateFrequency": "2s",
         "nodeStatusReportFrequency": "5m0s",
+        # As is the default since 1.27. With the 5 and 10 of before, a kubelet's first look at the
+        # services comes after its first pods now and then, which it then leaves alone for 10 s.
+        "kubeAPIQPS": 50,
+        "kubeAPIBurst": 100,
     }
     if not plan.traits.can_write_sysctls:
         # A system container sees the host's swap and cannot turn it off.

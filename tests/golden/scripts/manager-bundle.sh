@@ -199,6 +199,8 @@ apiServer:
 controllerManager:
   extraArgs:
     leader-elect: 'false'
+    kube-api-qps: '100'
+    kube-api-burst: '200'
 scheduler:
   extraArgs:
     leader-elect: 'false'
@@ -208,6 +210,8 @@ kind: KubeletConfiguration
 cgroupDriver: cgroupfs
 nodeStatusUpdateFrequency: '2s'
 nodeStatusReportFrequency: '5m0s'
+kubeAPIQPS: 50
+kubeAPIBurst: 100
 failSwapOn: false
 oomScoreAdj: 0
 ---

@@ -215,6 +215,10 @@ controllerManager:
   extraArgs:
   - name: leader-elect
     value: 'false'
+  - name: kube-api-qps
+    value: '100'
+  - name: kube-api-burst
+    value: '200'
 scheduler:
   extraArgs:
   - name: leader-elect
@@ -225,6 +229,8 @@ kind: KubeletConfiguration
 cgroupDriver: systemd
 nodeStatusUpdateFrequency: '2s'
 nodeStatusReportFrequency: '5m0s'
+kubeAPIQPS: 50
+kubeAPIBurst: 100
 ---
 apiVersion: kubeproxy.config.k8s.io/v1alpha1
 kind: KubeProxyConfiguration

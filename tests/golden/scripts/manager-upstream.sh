@@ -193,6 +193,10 @@ controllerManager:
   extraArgs:
   - name: leader-elect
     value: 'false'
+  - name: kube-api-qps
+    value: '100'
+  - name: kube-api-burst
+    value: '200'
 scheduler:
   extraArgs:
   - name: leader-elect
@@ -203,6 +207,8 @@ kind: KubeletConfiguration
 cgroupDriver: cgroupfs
 nodeStatusUpdateFrequency: '2s'
 nodeStatusReportFrequency: '5m0s'
+kubeAPIQPS: 50
+kubeAPIBurst: 100
 failSwapOn: false
 oomScoreAdj: 0
 ---
