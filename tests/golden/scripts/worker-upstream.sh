@@ -186,7 +186,22 @@ nodeRegistration:
     value: '192.168.2.2'
 KUBEADM_CONFIG
     waiting 'kubeadm join'
-    kubeadm join "${flags[@]}"
+    kubeadm join "${flags[@]}" &
+    restart_kubelet_whose_pods_wait $!
+    wait $!
+}
+
+# As long as a kubelet waits for its certificate it is refused what it asks for, and asks again
+# seconds later. If its pods come before the services then, it leaves them alone for 10 s; a new
+# start, with the certificate, takes one.
+restart_kubelet_whose_pods_wait() {
+    while kill -0 "$1" 2> /dev/null; do
+        if [[ $(journalctl --unit=kubelet --output=cat) == *'services have not yet been read'* ]]; then
+            systemctl restart kubelet
+            return
+        fi
+        sleep 0.5
+    done
 }
 
 if [[ -e /etc/kubernetes/kubelet.conf ]]; then
