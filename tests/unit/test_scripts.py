@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 # Each notes how it was called; what else it does is what the script relies on.
 PROGRAMS = {
-    "systemctl": "",
+    "systemctl": '[[ "$*" != "restart kubelet" ]] || touch "$ROOT/restarted"',
+    "journalctl": 'cat "$ROOT/journal" 2> /dev/null',
     "sleep": "",
     "getent": "exit 2",
     "ctr": '[[ "$*" != *"containers list"* ]] || printf "one\\ntwo\\n"',
@@ -30,7 +31,12 @@ PROGRAMS = {
 case $1 in
 reset) rm -rf "$ROOT/etc/kubernetes/pki" "$ROOT/etc/kubernetes/admin.conf" ;;
 init) [[ ! -e $ROOT/init-fails ]] && printf admin > "$ROOT/etc/kubernetes/admin.conf" ;;
-join) printf node > "$ROOT/etc/kubernetes/kubelet.conf" ;;
+join)
+    [[ ! -e $ROOT/join-fails ]] || exit 1
+    # As long as its kubelet's pods wait, so does kubeadm, which asks every 5 s.
+    until [[ ! -e $ROOT/journal || -e $ROOT/restarted ]]; do /bin/sleep 0.01; done
+    printf node > "$ROOT/etc/kubernetes/kubelet.conf"
+    ;;
 esac
 """,
     "curl": """
@@ -174,6 +180,23 @@ def test_a_joined_worker_only_starts_its_kubelet_again(machine: Machine) -> None
     assert machine.run("worker").returncode == 0
     assert machine.calls("kubeadm") == []
     assert machine.calls("systemctl") == ["restart kubelet", "enable kubelet"]
+
+
+def test_a_kubelet_that_left_its_first_pods_alone_is_started_again_once(machine: Machine) -> None:
+    (machine.root / "journal").write_text(
+        "CreateContainerConfigError: services have not yet been read at least once, cannot"
+        " construct envvars\n"
+    )
+    done = machine.run("worker")
+    assert done.returncode == 0, done.stderr
+    assert machine.calls("systemctl") == ["restart kubelet", "enable kubelet"]
+
+
+def test_a_join_that_fails_ends_the_script(machine: Machine) -> None:
+    (machine.root / "join-fails").touch()
+    assert machine.run("worker").returncode == 1
+    assert machine.reason() == "kubeadm join"
+    assert machine.calls("systemctl") == []
 
 
 def test_a_half_joined_worker_joins_again(machine: Machine) -> None:
