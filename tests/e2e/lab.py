@@ -17,12 +17,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 ROOT = Path(__file__).parents[2]
 UP_SECONDS = 400.0
 # Far more than it takes, and less than LXC waits for a machine that does not want to end.
 DOWN_SECONDS = 60.0
+# From an interruption to the end of a harness.
+END_SECONDS = 30.0
 # Leftovers are looked for by what only a lab makes, so that other work on the host may go on.
 PROCESSES = ("lxc-start", "vagrant", "harness.lab.forward", "dnsmasq", "libvirtd", "qemu-system")
 # By these files of /proc, and its working directory, a process tells whose it is.
@@ -105,16 +107,29 @@ class Lab:
             start_new_session=True,
         )
 
+    @contextlib.contextmanager
+    def running(
+        self, *words: str, stdin: int = subprocess.DEVNULL
+    ) -> Iterator[subprocess.Popen[str]]:
+        """Start the harness, and interrupt it if it still runs at the end of the block."""
+        with self.start(*words, stdin=stdin) as process:
+            try:
+                yield process
+            finally:
+                if process.poll() is None:
+                    os.killpg(process.pid, signal.SIGINT)
+                    process.communicate(timeout=END_SECONDS)
+
     def run(self, *words: str, timeout: float = 60.0, stdin: str = "") -> Finished:
         """Run the harness to its end; a harness that takes too long is a failure."""
-        with self.start(*words, stdin=subprocess.PIPE) as process:
+        with self.running(*words, stdin=subprocess.PIPE) as process:
             watcher = Watcher(process.pid)
             watcher.start()
             try:
                 stdout, stderr = process.communicate(stdin, timeout=timeout)
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGINT)
-                stdout, stderr = process.communicate(timeout=30)
+                stdout, stderr = process.communicate(timeout=END_SECONDS)
                 message = f"harness {words} took more than {timeout} s\n{stdout}\n{stderr}"
                 raise AssertionError(message) from None
         return Finished(process.returncode, stdout, stderr, watcher.peak_mib, watcher.descriptors)

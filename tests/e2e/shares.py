@@ -6,19 +6,24 @@ tests of a file, which share a cluster, were dealt out one by one.
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
+import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 if TYPE_CHECKING:
-    import pytest
     from xdist.remote import Producer
 
 # They look at the whole host, or remove what nobody owns there.
 WHOLE_HOST = frozenset({"test_lost.py", "test_namespace.py"})
 # By how long they take; whatever is not named comes last.
 LONGEST_FIRST = ("test_walkthrough.py", "test_restart.py", "test_cluster.py", "test_faults.py")
+
+
+REMOVAL_SECONDS = 120.0
+DEALER = pytest.StashKey["Shares"]()
 
 
 def share(nodeid: str) -> str:
@@ -53,4 +58,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
     """Be pytest-xdist's hook."""
-    return Shares(config, log)
+    config.stash[DEALER] = Shares(config, log)
+    return config.stash[DEALER]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Let workers that were interrupted remove their machines; pytest-xdist ends them soon."""
+    dealer = session.config.stash.get(DEALER, None)
+    for worker in dealer.nodes if dealer else ():
+        channel = worker.channel
+        with contextlib.suppress(channel.RemoteError, channel.TimeoutError, EOFError):
+            channel.waitclose(REMOVAL_SECONDS)

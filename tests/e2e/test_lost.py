@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import signal
@@ -31,12 +32,15 @@ def pair(
         make_lab(tmp_path_factory.mktemp(name), f"e2e-{name}", workers=1) for name in ("one", "two")
     )
     try:
-        started = [lab.start("up", *map(str, lab.groups)) for lab in (one, other)]
-        labs.wait_for("the lock", lambda: bool(one.events()), timeout=60)
-        refused = one.down()
-        ended = [(*process.communicate(timeout=labs.UP_SECONDS), process) for process in started]
-        for _, stderr, process in ended:
-            assert process.returncode == 0, stderr
+        with contextlib.ExitStack() as stack:
+            started = [
+                stack.enter_context(lab.running("up", *map(str, lab.groups)))
+                for lab in (one, other)
+            ]
+            labs.wait_for("the lock", lambda: bool(one.events()), timeout=60)
+            refused = one.down()
+            said = [process.communicate(timeout=labs.UP_SECONDS) for process in started]
+        assert [process.returncode for process in started] == [0, 0], said
         assert refused.status == HELD, refused.stderr
         holder = f"Cluster `{one.cluster}` is held by `up` (process {started[0].pid}, since 20"
         assert holder in refused.stderr
