@@ -151,16 +151,19 @@ class VagrantProvider:
             self._vagrant(names, timeout).halt(vm_name=output.selector(names))
 
     def destroy(self, names: Sequence[str], *, timeout: float) -> None:
-        """Remove these machines, then look whether they are gone for Vagrant.
+        """Remove these machines, then look whether they are gone.
 
         Raises:
-            ProviderError: If Vagrant fails, or keeps a machine.
+            ProviderError: If Vagrant fails, or names a machine that is still there.
         """
         if not names:
             return
         self._vagrant(names, timeout).destroy(vm_name=output.selector(names))
-        # Without an id Vagrant says `not_created`; to start it for that takes seconds.
-        left = [name for name in names if any(self._records.glob(f"{name}/*/id"))]
+        # A machine of which Vagrant keeps no id is `not_created`; to start it for that takes
+        # seconds. One that was gone before may have left its id.
+        kept = [name for name in names if any(self._records.glob(f"{name}/*/id"))]
+        states = self.machines(timeout=timeout) if kept else {}
+        left = [name for name in kept if states[name] is not MachineState.ABSENT]
         if left:
             raise ProviderError(
                 f"Vagrant removed the machines, yet it still has {', '.join(left)}",

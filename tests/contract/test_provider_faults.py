@@ -94,6 +94,16 @@ def test_a_machine_that_survives_destroy_is_an_error_that_names_it(
         provider.destroy([WORKER], timeout=20)
 
 
+@pytest.mark.parametrize(("faults", "asked"), [([], 0), (["retentive"], 1)])
+def test_vagrant_is_asked_about_destroyed_machines_only_where_it_kept_an_id(
+    fake_vagrant: FakeVagrant, faults: list[str], asked: int
+) -> None:
+    provider = fake_vagrant.provider(*faults)
+    provider.up([WORKER], timeout=20, on_line=ignore)
+    provider.destroy([WORKER], timeout=20)
+    assert [call.split()[0] for call in fake_vagrant.calls[1:]] == ["destroy", *["status"] * asked]
+
+
 @pytest.mark.defect("V10")
 @pytest.mark.usefixtures("short_grace")
 def test_a_vagrant_that_hangs_is_killed_with_its_children(fake_vagrant: FakeVagrant) -> None:
