@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from harness import kubeadm, wait
 from harness.errors import CommandError, TransportError
 from harness.events import Notice
-from harness.phases import script
+from harness.phases import diagnosis, script
 from harness.phases.base import Phase
 
 if TYPE_CHECKING:
@@ -95,7 +95,9 @@ def _renew_token(site: Site, deadline: Deadline) -> None:
 
 
 def _diagnose(site: Site) -> str:
-    return script.diagnosis_of(site, site.plan.workers, NAME)
+    """Ask the workers that have not joined, and the manager, without which nobody can."""
+    health = diagnosis.of_machines(site, [site.plan.manager], only=diagnosis.STATE)
+    return "\n".join(filter(None, [script.diagnosis_of(site, site.plan.workers, NAME), health]))
 
 
 PHASE = Phase(NAME, timeout_seconds=600, run=_run, diagnose=_diagnose)

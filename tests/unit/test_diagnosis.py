@@ -205,6 +205,17 @@ def test_a_phase_asks_the_machines_that_are_behind(
     ]
 
 
+def test_a_join_that_failed_because_the_manager_is_gone_says_so(fake: FakeSite) -> None:
+    fake.provider.states = dict.fromkeys(fake.plan.names, MachineState.RUNNING)
+    fake.provider.states[fake.manager] = MachineState.ABSENT
+    fake.transports[fake.manager].reachable = False
+    for worker in fake.plan.workers:
+        fake.units[worker.name].looks = [observed("install", "join")]
+    said = join.PHASE.diagnose(fake.site())
+    assert said.endswith(f"{fake.manager} is absent, says Vagrant")
+    assert said.count("last lines of kubelet") == len(fake.plan.workers)
+
+
 def pod(
     name: str,
     *containers: dict[str, Any],
