@@ -67,20 +67,22 @@ def take(state: Path, domains: Mapping[str, Path | None]) -> list[Found]:
     virtual = {cluster for name in domains if (cluster := traces.cluster_of(name))}
     found = [_whose(name, state, domains) for name in {*traces.clusters(), *virtual}]
     # Ours of which nothing is on this host, or whose name is another's there.
-    seen = {one.cluster for one in found if one.owner is Owner.OWN}
+    seen = {one.cluster for one in found if one.owner in {Owner.OWN, Owner.LOST}}
     roots = {name: Workspace.of(name, state=state).root for name in own if name not in seen}
     found += [Found(name, Owner.OWN, root) for name, root in roots.items()]
     return sorted(found, key=lambda one: (one.cluster, one.owner))
 
 
 def _whose(cluster: str, state: Path, domains: Mapping[str, Path | None]) -> Found:
-    root = Workspace.of(cluster, state=state).root
+    ours = Workspace.of(cluster, state=state)
+    root = ours.root
     here = Traces(cluster)
     its = {name: tag for name, tag in domains.items() if traces.cluster_of(name) == cluster}
     claims = [*here.claims(), *filter(None, its.values())]
     if other := traces.living(claims, root):
         owner, workspace = Owner.OTHER, other
-    elif cluster in clusters(state):
+    # Not its folder: whoever lists machines makes LXC create the folders of its logs again.
+    elif ours.exists:
         owner, workspace = Owner.OWN, root
     elif claims:
         owner, workspace = Owner.LOST, claims[0]

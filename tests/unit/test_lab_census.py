@@ -57,6 +57,14 @@ def test_a_cluster_whose_workspace_is_gone_is_lost(host: Host) -> None:
     assert take(host) == [Found("a", Owner.LOST, GONE, TRACES)]
 
 
+def test_a_folder_that_lxc_made_again_for_its_log_is_no_workspace(host: Host) -> None:
+    logs = host.root / "state" / "clusters" / "a" / "logs"
+    logs.mkdir(parents=True)
+    (logs / "ip-192.168.2.2.lxc").touch()
+    host.namespace("a", logs.parent)
+    assert take(host) == [Found("a", Owner.LOST, logs.parent, ("namespace harness-a",))]
+
+
 def test_after_a_reboot_the_machines_alone_tell_whose_they_are(host: Host) -> None:
     other = host.workspace("other", "b")
     host.machines(MACHINE, workspace=GONE)
