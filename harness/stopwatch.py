@@ -65,7 +65,8 @@ def _explain(phase: Phase, site: Site, error: BaseException) -> None:
     """Note on an error what the machines know about it; of an interruption, where it came."""
     if is_stop(error):
         error.add_note(f"In phase {phase.name}: {_message(error)}")
-    if is_stop(error) or not all(isinstance(leaf, HarnessError) for leaf in leaves(error)):
+        return
+    if not all(isinstance(leaf, HarnessError) for leaf in leaves(error)):
         return
     try:
         if found := phase.diagnose(site):

@@ -48,18 +48,6 @@ def before(lab_host: None) -> dict[str, set[str]]:  # noqa: ARG001 - asked for, 
     return labs.seen()
 
 
-@pytest.fixture
-def fresh_lab(tmp_path: Path, before: dict[str, set[str]]) -> Iterator[labs.Lab]:
-    """A cluster that does not exist yet; it is removed whatever the test did."""
-    lab = make_lab(tmp_path, "e2e-fresh")
-    try:
-        yield lab
-    finally:
-        finished = lab.down()
-    assert finished.status == 0, finished.stderr
-    assert labs.new_since(before) == {}
-
-
 @pytest.fixture(scope="module")
 def brought_up(
     tmp_path_factory: pytest.TempPathFactory, before: dict[str, set[str]]
