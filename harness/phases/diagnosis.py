@@ -76,7 +76,7 @@ def of_machines(
         only: The one part that is told, such as `STATE`; empty for all.
     """
     said, is_silent = _ask(site, machines, is_meant, only)
-    return _joined([*said, of_states(site) if is_silent else ""])
+    return joined([*said, of_states(site) if is_silent else ""])
 
 
 def of_states(site: Site) -> str:
@@ -92,7 +92,7 @@ def of_running(site: Site, *, is_meant: Callable[[Transport], bool]) -> str:
         is_meant: As in `of_machines`.
     """
     told, running = _states(site)
-    return _joined([*_ask(site, running, is_meant, "")[0], told])
+    return joined([*_ask(site, running, is_meant, "")[0], told])
 
 
 def _states(site: Site) -> tuple[str, list[MachinePlan]]:
@@ -143,10 +143,11 @@ def _of_machine(name: str, transport: Transport, only: str) -> str:
         for what, _, text in parts
         if only in {"", what}
     )
-    return _joined([f"{name}, {what}:\n{text}" for what, text in told if text])
+    return joined([f"{name}, {what}:\n{text}" for what, text in told if text])
 
 
-def _joined(texts: Iterable[str]) -> str:
+def joined(texts: Iterable[str]) -> str:
+    """Put what was said below each other, without what says nothing."""
     return "\n".join(filter(None, texts))
 
 

@@ -97,7 +97,7 @@ def _renew_token(site: Site, deadline: Deadline) -> None:
 def _diagnose(site: Site) -> str:
     """Ask the workers that have not joined, and the manager, without which nobody can."""
     health = diagnosis.of_machines(site, [site.plan.manager], only=diagnosis.STATE)
-    return "\n".join(filter(None, [script.diagnosis_of(site, site.plan.workers, NAME), health]))
+    return diagnosis.joined([script.diagnosis_of(site, site.plan.workers, NAME), health])
 
 
 PHASE = Phase(NAME, timeout_seconds=600, run=_run, diagnose=_diagnose)

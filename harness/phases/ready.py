@@ -98,7 +98,7 @@ def _diagnose(site: Site) -> str:
     else:
         pods = diagnosis.of_pods(site)
     meant = [machine for machine in site.plan.machines if machine.name in why]
-    return "\n".join(filter(None, [pods, diagnosis.of_machines(site, meant)]))
+    return diagnosis.joined([pods, diagnosis.of_machines(site, meant)])
 
 
 PHASE = Phase(NAME, timeout_seconds=300, run=_run, diagnose=_diagnose)

@@ -217,7 +217,7 @@ def _remove(site: Site, run: str) -> None:
 def _diagnose(site: Site) -> str:
     """Ask for the pods that do not run, and every machine whether anything is wrong with it."""
     health = diagnosis.of_machines(site, site.plan.machines, only=diagnosis.STATE)
-    return "\n".join(filter(None, [diagnosis.of_pods(site), health]))
+    return diagnosis.joined([diagnosis.of_pods(site), health])
 
 
 PHASE = Phase(NAME, timeout_seconds=120, run=_run, diagnose=_diagnose)
